@@ -1,0 +1,88 @@
+# Every command a developer or a build needs. `make` alone lists them.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+EXTRAS := dev,local,cli
+TEST_PYTHONS := 3.11 3.12 3.13
+
+# The first interpreter of a supported version; override with `make PYTHON=...`.
+SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c '$(SUPPORTED)' 2>/dev/null && echo $$p && break; done)
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: venv
+venv: $(STAMP) ## Create .venv with everything installed, once
+
+$(STAMP): pyproject.toml constraints.txt
+	@if [ ! -x $(BIN)/python ]; then \
+		python='$(PYTHON)'; \
+		if [ -z "$$python" ]; then echo "no Python 3.11, 3.12 or 3.13 found: run make PYTHON=/path/to/python3" >&2; exit 1; fi; \
+		"$$python" -m venv $(VENV); \
+	fi
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(EXTRAS)]'
+	@touch $@
+
+.PHONY: lint
+lint: venv ## Check style, types and layering
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+.PHONY: test
+test: lint ## Check and run every test, real broker included
+	$(BIN)/python -m pytest
+
+.PHONY: test-unit
+test-unit: venv ## Run the tests that need no broker
+	$(BIN)/python -m pytest -m 'not kafka'
+
+.PHONY: test-all
+test-all: $(TEST_PYTHONS:%=test-on-%) ## Run every test on each supported Python that is installed
+
+# A version manager's shim exists for versions that are not active: ask the interpreter itself, then look where pyenv keeps them.
+.PHONY: $(TEST_PYTHONS:%=test-on-%)
+$(TEST_PYTHONS:%=test-on-%): test-on-%:
+	@python=''; \
+	for candidate in python$* "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/$*.*/bin/python; do \
+		if "$$candidate" -c '' 2>/dev/null; then python="$$candidate"; break; fi; \
+	done; \
+	if [ -z "$$python" ]; then echo "Python $* is not installed: skipped"; exit 0; fi; \
+	$(MAKE) --no-print-directory VENV=build/venv-$* PYTHON="$$python" venv; \
+	build/venv-$*/bin/python -m pytest
+
+.PHONY: demo
+demo: venv ## Run everything on this machine and show KPIs and alerts appearing
+	$(BIN)/python -m deploy.local.demo
+
+.PHONY: bench
+bench: venv ## Measure throughput; writes build/bench.json
+	$(BIN)/python -m tests.bench.run
+
+.PHONY: faults
+faults: venv ## Kill, pause and fence things while events flow; writes build/faults.json
+	$(BIN)/python -m tests.faults.run
+
+.PHONY: kafka-start
+kafka-start: venv ## Start a local Apache Kafka in the background
+	$(BIN)/python -m deploy.local start
+
+.PHONY: kafka-stop
+kafka-stop: venv ## Stop it
+	$(BIN)/python -m deploy.local stop
+
+.PHONY: clean
+clean: ## Remove the environments, build output and caches
+	@if [ -x $(BIN)/python ] && [ -e $(STAMP) ]; then $(BIN)/python -m deploy.local stop; fi
+	rm -rf $(VENV) build dist assay-data .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,35 @@
+"""Fixtures every test may use."""
+
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from deploy.local.broker import local_kafka
+
+_BUILD = Path(__file__).parents[1] / "build"
+
+
+@pytest.fixture(scope="session")
+def kafka() -> Iterator[str]:
+    """Bootstrap servers of a real Kafka: that of ASSAY_BROKERS, or one of our own for the session."""
+    directory = _BUILD / f"test-kafka-{os.getpid()}"
+    with local_kafka(directory) as bootstrap:
+        yield bootstrap
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture
+def topic_prefix() -> str:
+    """A prefix no other test uses, so that tests can share a broker."""
+    return f"test-{uuid.uuid4().hex[:12]}."
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whoever asks for a broker needs a broker: the marker follows from the fixture."""
+    for item in items:
+        if "kafka" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.kafka)
