@@ -1,0 +1,144 @@
+"""One row of figures: what a scope consumed in one window.
+
+``zero / add / merge / encode / decode``. Merging is commutative and associative, so the order of events, chunks and
+roll-ups does not matter to the totals. The first byte of an encoded row is the codec's version: a store written by
+another version is rebuilt, never misread.
+"""
+
+import struct
+from typing import Final
+
+from streams.core import distinct
+from streams.core.distinct import Distinct
+from streams.core.events import UsageEvent
+from streams.core.keys import RowKey
+
+__all__ = ["VERSION", "Aggregate"]
+
+VERSION: Final = 1
+
+_FIXED: Final = struct.Struct("<B13qI5qI")
+
+
+class Aggregate:
+    """Sums, extremes and distinct counts of usage events; mutable, owned by one shard.
+
+    ``cost`` sums what sources reported, over ``priced`` calls; ``unpriced_tokens`` are tokens of calls that reported no
+    cost. ``revision`` counts publications and ``published`` is what the last one said (cost, input, cache read, cache
+    write, output), so that a revision can tell the difference. A closed row that was never corrected may still say
+    revision 0: closing alone does not write it, see :meth:`published_once`. ``touched`` marks unwritten changes.
+    """
+
+    __slots__ = (
+        "actors", "cache_read", "cache_write", "calls", "cost", "errors", "first_ms", "input", "last_ms",
+        "output", "place", "priced", "published", "reasoning", "revision", "runs", "touched", "unattributed", "unpriced_tokens",
+    )  # fmt: skip
+
+    def __init__(self, place: RowKey) -> None:
+        self.place = place
+        self.calls = 0
+        self.errors = 0
+        self.input = 0
+        self.cache_read = 0
+        self.cache_write = 0
+        self.output = 0
+        self.reasoning = 0
+        self.cost = 0
+        self.priced = 0
+        self.unpriced_tokens = 0
+        self.unattributed = 0
+        self.first_ms = 1 << 62
+        self.last_ms = 0
+        self.runs: Distinct = set()
+        self.actors: Distinct = set()
+        self.revision = 0
+        self.published = (0, 0, 0, 0, 0)
+        self.touched = False
+
+    def add(self, event: UsageEvent, run: int, actor: int) -> None:
+        """Count one event; ``run`` and ``actor`` are 64-bit hashes, 0 where the event carries none."""
+        at = event.occurred_at
+        self.calls += 1
+        if event.status == "error":
+            self.errors += 1
+        if event.cost_micro_usd is None:
+            self.unpriced_tokens += (
+                event.input_tokens + event.cache_read_tokens + event.cache_write_tokens + event.output_tokens
+            )
+        else:
+            self.cost += event.cost_micro_usd
+            self.priced += 1
+        self.input += event.input_tokens
+        self.cache_read += event.cache_read_tokens
+        self.cache_write += event.cache_write_tokens
+        self.output += event.output_tokens
+        self.reasoning += event.reasoning_tokens
+        if at < self.first_ms:
+            self.first_ms = at
+        if at > self.last_ms:
+            self.last_ms = at
+        if run:
+            self.runs.add(run)
+        if actor:
+            self.actors.add(actor)
+        else:
+            self.unattributed += 1
+
+    def merge(self, other: "Aggregate") -> None:
+        """Take in another row's figures; its publication state stays its own."""
+        self.calls += other.calls
+        self.errors += other.errors
+        self.input += other.input
+        self.cache_read += other.cache_read
+        self.cache_write += other.cache_write
+        self.output += other.output
+        self.reasoning += other.reasoning
+        self.cost += other.cost
+        self.priced += other.priced
+        self.unpriced_tokens += other.unpriced_tokens
+        self.unattributed += other.unattributed
+        self.first_ms = min(self.first_ms, other.first_ms)
+        self.last_ms = max(self.last_ms, other.last_ms)
+        self.runs = distinct.merge(self.runs, other.runs)
+        self.actors = distinct.merge(self.actors, other.actors)
+
+    @property
+    def totals(self) -> tuple[int, int, int, int, int]:
+        """Cost, input, cache read, cache write and output."""
+        return (self.cost, self.input, self.cache_read, self.cache_write, self.output)
+
+    def published_once(self) -> None:
+        """Make explicit, before the first correction, that the row was published as it stands when it closed."""
+        if not self.revision:
+            self.revision = 1
+            self.published = self.totals
+
+    def encode(self) -> bytes:
+        """The row as bytes; equal rows give equal bytes."""
+        runs = distinct.encode(self.runs)
+        return (
+            _FIXED.pack(
+                VERSION, self.calls, self.errors, self.input, self.cache_read, self.cache_write, self.output,
+                self.reasoning, self.cost, self.priced, self.unpriced_tokens, self.unattributed, self.first_ms,
+                self.last_ms, self.revision, *self.published, len(runs),
+            )
+            + runs
+            + distinct.encode(self.actors)
+        )  # fmt: skip
+
+    @classmethod
+    def decode(cls, place: RowKey, data: bytes) -> "Aggregate":
+        """The inverse of :meth:`encode`; raises ValueError on another version."""
+        if data[0] != VERSION:
+            raise ValueError(f"row codec version {data[0]}, expected {VERSION}")
+        row = cls(place)
+        (
+            _, row.calls, row.errors, row.input, row.cache_read, row.cache_write, row.output, row.reasoning, row.cost,
+            row.priced, row.unpriced_tokens, row.unattributed, row.first_ms, row.last_ms, row.revision,
+            p0, p1, p2, p3, p4, size,
+        ) = _FIXED.unpack_from(data)  # fmt: skip
+        row.published = (p0, p1, p2, p3, p4)
+        end = _FIXED.size + size
+        row.runs = distinct.decode(data[_FIXED.size : end])
+        row.actors = distinct.decode(data[end:])
+        return row

@@ -1,0 +1,173 @@
+"""Stage *close*: windows whose time has come are published, summed up, corrected, and in the end forgotten.
+
+Events are counted in one row only, the 5-minute row of their workflow. When that window closes, the team's row is the
+sum of its workflows' rows; when an hour closes, its rows are the sums of twelve, and a day's of twenty-four hours. All
+of it happens when the watermark passes a 5-minute border, at a place in the log that does not depend on how the log
+was cut into chunks: the same log gives the same publications and revisions.
+"""
+
+from typing import Final
+
+from streams.core import distinct, keys
+from streams.core.aggregate import Aggregate
+from streams.core.effects import Effects, Publication
+from streams.core.events import UsageEvent
+from streams.core.keys import RowKey
+from streams.core.kpis import Kpi
+from streams.core.rows import Rows
+from streams.core.store import StateView
+from streams.core.windows import BASE_MS, SIZES, Scope, Watermark, Window
+
+__all__ = ["Closer", "actor_band"]
+
+_BANDS: Final = ((100, "100+"), (50, "50-99"), (20, "20-49"), (10, "10-19"), (5, "5-9"), (1, "1-4"))
+
+
+def actor_band(actors: int) -> str:
+    """The band in which a number of active actors is published."""
+    return next((band for least, band in _BANDS if actors >= least), "0")
+
+
+class Closer:
+    """Closes, revises and expires one shard's windows."""
+
+    def __init__(self, rows: Rows, store: StateView, watermark: Watermark, grace_ms: int, config_version: str) -> None:
+        self._rows = rows
+        self._watermark = watermark
+        self._grace_ms = grace_ms
+        self._config_version = config_version
+        self._dirty = {keys.parse_row(key[1:]) for key, _ in store.range(keys.DIRTY, bytes([keys.DIRTY[0] + 1]))}
+        self._closed = {size: watermark.closing_ms // size for size in SIZES}
+        self._expired = dict.fromkeys(SIZES, 0)
+
+    @property
+    def closed_before(self) -> int:
+        """The first 5-minute bucket that is still open."""
+        return self._closed[Window.FIVE_MINUTES]
+
+    @property
+    def too_late_before(self) -> int:
+        """The first 5-minute bucket that still takes events.
+
+        Judged by the last border that the watermark passed, so that it changes at ticks only.
+        """
+        return self._final_before(Window.FIVE_MINUTES)
+
+    def _final_before(self, size: Window) -> int:
+        return (self._watermark.value_ms // BASE_MS * BASE_MS - self._grace_ms) // size
+
+    @property
+    def due(self) -> bool:
+        """Whether an idle partition has anything to close or to correct."""
+        return bool(self._dirty) or self._watermark.closing_ms // BASE_MS > self.closed_before
+
+    def correct(self, event: UsageEvent, run: int, actor: int, effects: Effects) -> None:
+        """Count an event whose 5-minute window has closed, in every closed row that has its figures."""
+        for scope, workflow in ((Scope.WORKFLOW, event.workflow), (Scope.TEAM, "")):
+            for size in SIZES:
+                bucket = event.occurred_at // size
+                if bucket >= self._closed[size]:
+                    break  # Summed up from the finer rows when it closes.
+                place = RowKey(size, scope, bucket, event.team, workflow)
+                row = self._rows.get(place)
+                if row.calls:
+                    row.published_once()
+                row.add(event, run, actor)
+                self._rows.touch(row)
+                if place not in self._dirty:
+                    self._dirty.add(place)
+                    effects.writes[keys.DIRTY + place.encode()] = b""
+
+    def tick(self, effects: Effects) -> None:
+        """Close what the watermark has passed, finest windows first; publish corrections; forget what is past grace."""
+        self._close_base(effects)
+        for size in (Window.HOUR, Window.DAY):
+            self._close_coarser(size, effects)
+        for place in sorted(self._dirty):
+            self._publish(self._rows.get(place), effects)
+            effects.writes[keys.DIRTY + place.encode()] = None
+        self._dirty.clear()
+        for size in SIZES:
+            before = self._final_before(size)
+            if size.coarser is not None:
+                # Kept until the coarser window that is summed up from them has closed, however short the grace.
+                before = min(before, self._closed[size.coarser] * size.coarser // size)
+            if before > self._expired[size]:
+                self._expired[size] = before
+                self._rows.expire(size, before, effects.writes)
+
+    def _close_base(self, effects: Effects) -> None:
+        before = self._watermark.closing_ms // BASE_MS
+        for bucket in sorted(bucket for bucket in self._rows.open if bucket < before):
+            teams: dict[str, Aggregate] = {}
+            for (team, _), row in sorted(self._rows.open.pop(bucket).items()):
+                self._announce(row, effects)
+                total = teams.get(team)
+                if total is None:
+                    total = teams[team] = Aggregate(RowKey(Window.FIVE_MINUTES, Scope.TEAM, bucket, team, ""))
+                total.merge(row)
+            for total in teams.values():
+                self._announce(total, effects)
+                self._rows.touch(total)
+        self._closed[Window.FIVE_MINUTES] = max(before, self.closed_before)
+
+    def _close_coarser(self, size: Window, effects: Effects) -> None:
+        start, before = self._closed[size], self._watermark.closing_ms // size
+        if before <= start:
+            return
+        finer = size.finer
+        for scope in Scope:
+            sums: dict[RowKey, Aggregate] = {}
+            for row in self._rows.scan(finer, scope, start * size // finer, before * size // finer):
+                place = row.place._replace(window=size, bucket=row.place.start_ms // size)
+                total = sums.get(place)
+                if total is None:
+                    total = sums[place] = Aggregate(place)
+                total.merge(row)
+            for place in sorted(sums):
+                self._announce(sums[place], effects)
+                self._rows.touch(sums[place])
+        self._closed[size] = before
+
+    def _announce(self, row: Aggregate, effects: Effects) -> None:
+        """Publish a row that closes; it need not be written for that, see :meth:`Aggregate.published_once`."""
+        effects.publications.append(Publication(_kpi(row, 1, self._config_version), row.totals))
+
+    def _publish(self, row: Aggregate, effects: Effects) -> None:
+        """Publish a correction, with what it adds to the last publication."""
+        row.revision += 1
+        now, was = row.totals, row.published
+        row.published = now
+        self._rows.touch(row)
+        added = (now[0] - was[0], now[1] - was[1], now[2] - was[2], now[3] - was[3], now[4] - was[4])
+        effects.publications.append(Publication(_kpi(row, row.revision, self._config_version), added))
+
+
+def _kpi(row: Aggregate, revision: int, config_version: str) -> Kpi:
+    place = row.place
+    attributed = row.calls > row.unattributed
+    return Kpi(
+        scope=place.scope.label,
+        team=place.team,
+        workflow=place.workflow if place.scope is Scope.WORKFLOW else None,
+        window_size_ms=int(place.window),
+        window_start=place.start_ms,
+        window_end=place.end_ms,
+        revision=revision,
+        calls=row.calls,
+        errors=row.errors,
+        input_tokens=row.input,
+        cache_read_tokens=row.cache_read,
+        cache_write_tokens=row.cache_write,
+        output_tokens=row.output,
+        reasoning_tokens=row.reasoning,
+        spend_micro_usd=row.cost if row.priced else None,
+        priced_calls=row.priced,
+        unpriced_tokens=row.unpriced_tokens,
+        runs=distinct.count(row.runs),
+        runs_exact=distinct.is_exact(row.runs),
+        active_actors=actor_band(distinct.count(row.actors)) if attributed else None,
+        first_event=row.first_ms if row.calls else None,
+        last_event=row.last_ms if row.calls else None,
+        config_version=config_version,
+    )

@@ -1,0 +1,88 @@
+"""What a step wants done: state to write, records to send, figures to count. Nothing here does it."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from streams.core.deadletters import DeadLetter
+from streams.core.kpis import Kpi
+from streams.core.reasons import Reason
+from streams.core.store import Writes
+
+__all__ = ["Counts", "Effects", "Publication", "Reroute", "SourcePair"]
+
+
+class Reroute(NamedTuple):
+    """A record that lay in the wrong partition, to be sent on unchanged to its team's."""
+
+    topic: str
+    partition: int
+    key: bytes
+    value: bytes
+
+
+class Publication(NamedTuple):
+    """One window's result, with what it adds to the last publication of the same window (metrics are fed by that).
+
+    ``added`` is spend in micro-dollars, then input, cache read, cache write and output tokens.
+    """
+
+    kpi: Kpi
+    added: tuple[int, int, int, int, int]
+
+
+class SourcePair(NamedTuple):
+    """Two sources that reported one request: the first in log order, and the later one."""
+
+    first: str
+    later: str
+
+
+@dataclass(slots=True)
+class Counts:
+    """What became of one topic's records; ``received`` is the sum of all others."""
+
+    received: int = 0
+    applied: int = 0
+    duplicate: int = 0
+    late: int = 0
+    rerouted: int = 0
+    dead_lettered: Counter[Reason] = field(default_factory=Counter)
+
+    @property
+    def holds(self) -> bool:
+        """Whether every record received is accounted for."""
+        sent_on = self.late + self.rerouted + self.dead_lettered.total()
+        return self.received == self.applied + self.duplicate + sent_on
+
+    def add(self, other: "Counts") -> None:
+        """Add another's figures."""
+        self.received += other.received
+        self.applied += other.applied
+        self.duplicate += other.duplicate
+        self.late += other.late
+        self.rerouted += other.rerouted
+        self.dead_lettered.update(other.dead_lettered)
+
+
+@dataclass(slots=True)
+class Effects:
+    """All effects since the last drain; they become visible together or not at all."""
+
+    writes: Writes = field(default_factory=dict)
+    publications: list[Publication] = field(default_factory=list)
+    dead_letters: list[DeadLetter] = field(default_factory=list)
+    reroutes: list[Reroute] = field(default_factory=list)
+    counts: dict[str, Counts] = field(default_factory=dict)
+    duplicate_requests: Counter[SourcePair] = field(default_factory=Counter)
+    request_conflicts: Counter[SourcePair] = field(default_factory=Counter)
+    applied: dict[str, int] = field(default_factory=dict)
+    newest_ms: int = 0
+    watermark_ms: int = 0
+
+    def of_topic(self, topic: str) -> Counts:
+        """The counts of one topic, made on first use."""
+        counts = self.counts.get(topic)
+        if counts is None:
+            counts = self.counts[topic] = Counts()
+        return counts

@@ -1,0 +1,296 @@
+"""The pipeline of one shard, pure: decode → validate → dedupe → aggregate → close windows.
+
+Given the same records in the same order and the same clock readings, an engine gives the same effects, however the
+records are cut into chunks. It reads the store, never writes it: :meth:`Engine.drain` says what to write and send, and
+whoever runs the engine makes all of that visible together before the next step.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+import orjson
+from xxhash import xxh3_64_intdigest
+
+from streams.core import identity, keys
+from streams.core.closing import Closer
+from streams.core.deadletters import DeadLetter
+from streams.core.dedupe import Memory
+from streams.core.effects import Effects, Reroute, SourcePair
+from streams.core.events import Rejection, UsageDecoder, UsageEvent
+from streams.core.pseudonyms import Pseudonyms, iso_week
+from streams.core.reasons import Reason
+from streams.core.rows import Rows
+from streams.core.store import StateView
+from streams.core.windows import BASE_MS, Watermark
+
+__all__ = ["Chunk", "Engine", "EngineParams"]
+
+#: Bound on remembered hashes of run ids and on remembered placements of teams.
+_CACHE_BOUND: Final = 100_000
+_IDS: Final = b"i"
+_REQUESTS: Final = b"r"
+
+
+class Chunk(NamedTuple):
+    """Records of one topic partition as the log has them, in order.
+
+    ``fetch_start`` is the offset the fetch began at and ``next_offset`` the one it goes on from: what lies between
+    them and is not in ``offsets`` (transaction markers, compacted records) does not exist.
+    """
+
+    topic: str
+    partition: int
+    offsets: Sequence[int]
+    values: Sequence[bytes | None]
+    next_offset: int
+    fetch_start: int
+
+
+@dataclass(frozen=True, slots=True)
+class EngineParams:
+    """What an engine is told once. Times in milliseconds.
+
+    ``lateness_ms`` delays the closing of windows for stragglers; an event later than that but within ``grace_ms``
+    corrects its window; a later one is ``too_late``. ``seed`` keys the hashes of ids and must not change under a state.
+    """
+
+    lateness_ms: int = 60_000
+    grace_ms: int = 86_400_000
+    idle_ms: int = 30_000
+    far_future_ms: int = 600_000
+    dedupe_horizon_ms: int = 3 * 86_400_000
+    request_horizon_ms: int = 86_400_000
+    max_ids: int = 50_000_000
+    seed: int = 0
+    config_version: str = ""
+
+
+class Engine:
+    """One shard's state machine. ``partition_for`` tells which partition a team belongs to."""
+
+    def __init__(
+        self, params: EngineParams, store: StateView, decoder: UsageDecoder, pseudonyms: Pseudonyms, partition: int,
+        partition_for: Callable[[str], int], stopwatch: Callable[[str], None] = lambda stage: None,
+    ) -> None:  # fmt: skip
+        self._params = params
+        self._decoder = decoder
+        self._pseudonyms = pseudonyms
+        self._partition = partition
+        self._partition_for = partition_for
+        self._stopwatch = stopwatch
+        meta = orjson.loads(store.get(keys.META) or b"{}")
+        self.applied: dict[str, int] = meta.get("applied", {})
+        self.watermark = Watermark(params.lateness_ms, *meta.get("watermark", (0, 0, 0)))
+        self._rows = Rows(store, self.watermark.closing_ms)
+        self._closer = Closer(self._rows, store, self.watermark, params.grace_ms, params.config_version)
+        self._ids = Memory(_IDS, store, horizon_ms=params.dedupe_horizon_ms, max_members=params.max_ids)
+        self._requests = Memory(
+            _REQUESTS, store, horizon_ms=params.request_horizon_ms, paired=True, capacity=1 << 18,
+            max_members=params.max_ids,
+        )  # fmt: skip
+        self._sources = identity.Sources(store)
+        self._runs: dict[str, int] = {}
+        self._places: dict[str, bool] = {}
+        self._effects = Effects()
+        self._arrived_ms = 0
+
+    @property
+    def remembered_bytes(self) -> int:
+        """Memory held for duplicates."""
+        return self._ids.size_bytes + self._requests.size_bytes
+
+    def step(self, chunk: Chunk, now_ms: int) -> None:
+        """Take in one chunk; records at or below the applied offset must have been cut off by the caller."""
+        decoded = self._decoder.decode(chunk.values)
+        events, places = decoded.events, range(len(decoded.events))
+        counts = self._effects.of_topic(chunk.topic)
+        counts.received += len(events)
+        self.applied[chunk.topic] = chunk.next_offset
+        self._arrived_ms = now_ms
+        if decoded.rejected:
+            events, places = self._reject(chunk, decoded.events, now_ms)
+        self._stopwatch("decode")
+        ids = identity.event_hashes(events, self._params.seed)
+        requests = identity.request_hashes(events, self._params.seed)
+        old_ids = self._ids.find(ids)
+        old_requests = self._requests.find([request for request in requests if request])
+        self._stopwatch("dedupe")
+        self._apply(chunk, events, places, ids, requests, old_ids, old_requests, now_ms)
+        self._stopwatch("aggregate")
+
+    def _apply(
+        self, chunk: Chunk, events: Sequence[UsageEvent], places: Sequence[int], ids: list[int], requests: list[int],
+        old_ids: dict[int, int], old_requests: dict[int, int], now_ms: int,
+    ) -> None:  # fmt: skip
+        """The loop over events: every attribute that it reads often is a local, as it costs most of all stages."""
+        effects, rows, closer, watermark = self._effects, self._rows, self._closer, self.watermark
+        fresh_ids, fresh_requests = self._ids.fresh, self._requests.fresh
+        runs, here, number = self._runs, self._places, self._sources.number
+        too_new = now_ms + self._params.far_future_ms
+        newest, tick_at = watermark.newest_ms, self._tick_at()
+        closed_before, too_late_before = closer.closed_before, closer.too_late_before
+        bucket, in_bucket, actors, week = -1, rows.open.get(-1, {}), self._pseudonyms.of_week(0), 0
+        touched, applied, duplicate = [], 0, 0
+        for event, place, identifier, request in zip(events, places, ids, requests, strict=True):
+            at, team = event.occurred_at, event.team
+            if not here.get(team) and not self._belongs(chunk, place, team):
+                continue
+            if identifier in fresh_ids or identifier in old_ids:
+                duplicate += 1
+                continue
+            if at > newest:
+                if at > too_new:
+                    self._dead_letter(chunk, place, Reason.FAR_FUTURE, _far(at, now_ms), now_ms)
+                    continue
+                newest = at
+                if at >= tick_at:
+                    self._stopwatch("aggregate")
+                    watermark.observe(at)
+                    rows.touched(touched)
+                    closer.tick(effects)
+                    touched, tick_at, bucket = [], self._tick_at(), -1
+                    closed_before, too_late_before = closer.closed_before, closer.too_late_before
+                    self._stopwatch("close")
+            if at // BASE_MS != bucket:
+                bucket = at // BASE_MS
+                if bucket < too_late_before:
+                    self._dead_letter(chunk, place, Reason.TOO_LATE, _late(at, watermark), now_ms)
+                    bucket = -1
+                    continue
+                in_bucket = rows.open.get(bucket) or rows.open.setdefault(bucket, {})
+                week = iso_week(at)
+                actors = self._pseudonyms.of_week(week)
+            if request:
+                seen = number(event.source)
+                said = identity.witness(event, seen)
+                earlier = fresh_requests.get(request) or old_requests.get(request)
+                if not earlier:
+                    fresh_requests[request] = said
+                elif identity.source_of(earlier) != seen and self._same_call(earlier, said):
+                    duplicate += 1
+                    continue
+            fresh_ids[identifier] = 0
+            applied += 1
+            name = event.run_id
+            if name is None:
+                run = 0
+            else:
+                run = runs.get(name) or self._run(name)
+            name = event.actor
+            if name is None:
+                actor = 0
+            else:
+                actor = actors.get(name) or self._pseudonyms.pseudonym(week, name)
+            if bucket < closed_before:
+                closer.correct(event, run, actor, effects)
+                continue
+            row = in_bucket.get((team, event.workflow)) or rows.opened(bucket, team, event.workflow)
+            row.add(event, run, actor)
+            if not row.touched:
+                row.touched = True
+                touched.append(row)
+        rows.touched(touched)
+        watermark.observe(newest)
+        counts = effects.of_topic(chunk.topic)
+        counts.applied += applied
+        counts.duplicate += duplicate
+
+    def idle(self, now_ms: int) -> None:
+        """Let time pass; call about once a second while no record arrives."""
+        if not self._arrived_ms:
+            self._arrived_ms = now_ms
+        idle_for = now_ms - self._arrived_ms
+        if idle_for >= self._params.idle_ms:
+            self.watermark.idle(idle_for, now_ms)
+            if self._closer.due:
+                self._closer.tick(self._effects)
+
+    def finish(self) -> None:
+        """Close every window, at the end of a finite log."""
+        self.watermark.closing_ms = max(self.watermark.closing_ms, self.watermark.newest_ms + 2 * 86_400_000)
+        self._closer.tick(self._effects)
+
+    def drain(self) -> Effects:
+        """All effects since the last drain, the state's changes included; empty of writes if nothing happened."""
+        effects, self._effects = self._effects, Effects()
+        writes = effects.writes
+        if effects.counts or writes:
+            mark = self.watermark
+            self._ids.drain(mark.newest_ms, mark.value_ms, writes)
+            self._requests.drain(mark.newest_ms, mark.value_ms, writes)
+            self._sources.drain(writes)
+            self._rows.drain(writes)
+            meta = {"applied": self.applied, "watermark": (mark.newest_ms, mark.value_ms, mark.closing_ms)}
+            writes[keys.META] = orjson.dumps(meta, option=orjson.OPT_SORT_KEYS)
+        effects.applied = dict(self.applied)
+        effects.newest_ms = self.watermark.newest_ms
+        effects.watermark_ms = self.watermark.value_ms
+        self._stopwatch("close")
+        return effects
+
+    def _tick_at(self) -> int:
+        """The event time that takes the watermark over its next 5-minute border."""
+        return (self.watermark.value_ms // BASE_MS + 1) * BASE_MS + self._params.lateness_ms
+
+    def _reject(
+        self, chunk: Chunk, events: Sequence[UsageEvent | Rejection], now_ms: int
+    ) -> tuple[list[UsageEvent], list[int]]:
+        good, places = [], []
+        for place, event in enumerate(events):
+            if isinstance(event, Rejection):
+                self._dead_letter(chunk, place, event.reason, event.detail, now_ms)
+            else:
+                good.append(event)
+                places.append(place)
+        return good, places
+
+    def _dead_letter(self, chunk: Chunk, place: int, reason: Reason, detail: str, now_ms: int) -> None:
+        counts = self._effects.of_topic(chunk.topic)
+        if reason is Reason.TOO_LATE:
+            counts.late += 1
+        else:
+            counts.dead_lettered[reason] += 1
+        self._effects.dead_letters.append(
+            DeadLetter(
+                topic=chunk.topic, partition=chunk.partition, offset=chunk.offsets[place], reason=reason.value,
+                detail=detail, payload=chunk.values[place] or b"", received_at=now_ms,
+            )
+        )  # fmt: skip
+
+    def _belongs(self, chunk: Chunk, place: int, team: str) -> bool:
+        """Whether a team's records belong in this partition; if not, the record is sent on."""
+        partition = self._partition_for(team)
+        if partition == self._partition:
+            if len(self._places) >= _CACHE_BOUND:
+                self._places.clear()
+            self._places[team] = True
+            return True
+        self._effects.reroutes.append(Reroute(chunk.topic, partition, team.encode(), chunk.values[place] or b""))
+        self._effects.of_topic(chunk.topic).rerouted += 1
+        return False
+
+    def _run(self, name: str) -> int:
+        if len(self._runs) >= _CACHE_BOUND:
+            self._runs.clear()
+        run = self._runs[name] = xxh3_64_intdigest(name.encode(), self._params.seed) or 1
+        return run
+
+    def _same_call(self, earlier: int, said: int) -> bool:
+        """Whether another source's earlier word on a request is the same call; counted by pair either way."""
+        names = self._sources.names
+        pair = SourcePair(names[identity.source_of(earlier)], names[identity.source_of(said)])
+        if identity.agree(earlier, said):
+            self._effects.duplicate_requests[pair] += 1
+            return True
+        self._effects.request_conflicts[pair] += 1
+        return False
+
+
+def _far(at: int, now_ms: int) -> str:
+    return f"occurred_at is {(at - now_ms) // 1000} s ahead of the clock; set the producer's clock and send it again"
+
+
+def _late(at: int, watermark: Watermark) -> str:
+    behind = (watermark.value_ms - at) // 1000
+    return f"occurred_at is {behind} s behind the watermark, beyond the grace; its window is final"

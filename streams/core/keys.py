@@ -1,0 +1,62 @@
+"""Keys of the state: bytes whose order is the order we read ranges in.
+
+``row  = 'w' + size code + scope + bucket (8 bytes, big-endian) + team + NUL + workflow``, so that all windows of one
+size and scope lie in order of time and can be read, closed and expired by range. Names never hold a NUL (validation).
+"""
+
+import struct
+from typing import Final, NamedTuple
+
+from streams.core.windows import Scope, Window
+
+__all__ = ["DIRTY", "META", "POSITION", "SOURCES", "RowKey", "parse_row", "row_range"]
+
+#: Applied offsets and watermark: written in every transaction.
+META: Final = b"m"
+#: Names of sources by number, for the records of calls seen twice.
+SOURCES: Final = b"s"
+#: Prefix of marks on closed rows that changed since their last publication.
+DIRTY: Final = b"d"
+#: Local only, never in the changelog: how much of the changelog the local store holds.
+POSITION: Final = b"\x00position"
+
+_HEAD: Final = struct.Struct(">cBBQ")
+_CODES: Final = {size: size.code for size in Window}
+_BY_CODE: Final = {size.code: size for size in Window}
+
+
+class RowKey(NamedTuple):
+    """A row key, taken apart."""
+
+    window: Window
+    scope: Scope
+    bucket: int
+    team: str
+    workflow: str
+
+    def encode(self) -> bytes:
+        """The key's bytes."""
+        return _HEAD.pack(b"w", _CODES[self.window], self.scope, self.bucket) + f"{self.team}\0{self.workflow}".encode()
+
+    @property
+    def start_ms(self) -> int:
+        """The window's first millisecond."""
+        return self.bucket * self.window
+
+    @property
+    def end_ms(self) -> int:
+        """The first millisecond after the window."""
+        return (self.bucket + 1) * self.window
+
+
+def row_range(window: Window, scope: Scope, start: int, end: int) -> tuple[bytes, bytes]:
+    """The half-open range of keys that holds the rows of buckets ``start`` to ``end - 1``."""
+    code = window.code
+    return _HEAD.pack(b"w", code, scope, start), _HEAD.pack(b"w", code, scope, end)
+
+
+def parse_row(key: bytes) -> RowKey:
+    """The inverse of :meth:`RowKey.encode`."""
+    _, code, scope, bucket = _HEAD.unpack_from(key)
+    team, _, workflow = key[_HEAD.size :].decode().partition("\0")
+    return RowKey(_BY_CODE[code], Scope(scope), bucket, team, workflow)

@@ -1,0 +1,47 @@
+"""The KPI record: what one team or one workflow consumed and got in one window."""
+
+from typing import Literal
+
+import msgspec
+
+__all__ = ["Kpi"]
+
+
+class Kpi(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One revision of one window of one scope; ``schemas/kpi.avsc`` describes every field.
+
+    The highest revision of (scope, team, workflow, window_size_ms, window_start) is the current one. Times are integer
+    milliseconds UTC, money is integer micro-dollars. None is unknown, never zero: ``spend_micro_usd`` is None when no
+    call carried a cost, and ``priced_calls`` over ``calls`` says how much of the window the spend covers.
+    """
+
+    scope: Literal["team", "workflow"]
+    team: str
+    workflow: str | None = None
+    window_size_ms: int
+    window_start: int
+    window_end: int
+    revision: int
+    calls: int
+    errors: int
+    input_tokens: int
+    cache_read_tokens: int
+    cache_write_tokens: int
+    output_tokens: int
+    reasoning_tokens: int
+    spend_micro_usd: int | None = None
+    priced_calls: int
+    unpriced_tokens: int
+    runs: int
+    runs_exact: bool
+    active_actors: str | None = None
+    first_event: int | None = None
+    last_event: int | None = None
+    accepted: int | None = None
+    rejected: int | None = None
+    reversed: int | None = None
+    cost_per_accepted_micro_usd: int | None = None
+    orphan_spend_ratio: float | None = None
+    duplicate_ratio: float | None = None
+    outcome_coverage: float | None = None
+    config_version: str = ""

@@ -1,0 +1,89 @@
+"""The rows of one shard: open ones in memory, all others read from the store when a correction or a closing asks."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from streams.core import keys
+from streams.core.aggregate import Aggregate
+from streams.core.keys import RowKey
+from streams.core.store import StateView, Writes
+from streams.core.windows import BASE_MS, Scope, Window
+
+__all__ = ["OpenRows", "Rows"]
+
+#: Rows of workflows in one open 5-minute bucket, by (team, workflow).
+OpenRows = dict[tuple[str, str], Aggregate]
+
+_FAR: Final = 1 << 62
+
+
+class Rows:
+    """Reads, creates and writes rows.
+
+    ``open`` holds the 5-minute rows of workflows that events are counted in. Memory is bounded by what is open and by
+    what was touched since the last :meth:`drain`, which writes it; the store must hold those writes before the next
+    step.
+    """
+
+    def __init__(self, store: StateView, closing_ms: int) -> None:
+        self._store = store
+        self._touched: dict[RowKey, Aggregate] = {}
+        self._final: dict[tuple[Window, Scope], int] = {}
+        self.open: dict[int, OpenRows] = {}
+        for key, data in store.range(*keys.row_range(Window.FIVE_MINUTES, Scope.WORKFLOW, closing_ms // BASE_MS, _FAR)):
+            place = keys.parse_row(key)
+            self.open.setdefault(place.bucket, {})[place.team, place.workflow] = Aggregate.decode(place, data)
+
+    def opened(self, bucket: int, team: str, workflow: str) -> Aggregate:
+        """A new open row."""
+        row = Aggregate(RowKey(Window.FIVE_MINUTES, Scope.WORKFLOW, bucket, team, workflow))
+        self.open.setdefault(bucket, {})[team, workflow] = row
+        return row
+
+    def get(self, place: RowKey) -> Aggregate:
+        """The closed row of a place, or a new empty one."""
+        row = self._touched.get(place)
+        if row is None:
+            data = self._store.get(place.encode())
+            row = Aggregate(place) if data is None else Aggregate.decode(place, data)
+        return row
+
+    def scan(self, window: Window, scope: Scope, start: int, end: int) -> Iterator[Aggregate]:
+        """All closed rows of buckets ``start`` to ``end - 1``, unwritten ones included, in no particular order."""
+        fresh = {
+            place: row
+            for place, row in self._touched.items()
+            if place.window is window and place.scope is scope and start <= place.bucket < end
+        }
+        yield from fresh.values()
+        for key, data in self._store.range(*keys.row_range(window, scope, start, end)):
+            place = keys.parse_row(key)
+            if place not in fresh:
+                yield Aggregate.decode(place, data)
+
+    def touch(self, row: Aggregate) -> None:
+        """Mark a row as changed."""
+        if not row.touched:
+            row.touched = True
+            self._touched[row.place] = row
+
+    def touched(self, rows: list[Aggregate]) -> None:
+        """Take over rows whose ``touched`` the caller has set."""
+        for row in rows:
+            self._touched[row.place] = row
+
+    def expire(self, window: Window, before: int, writes: Writes) -> None:
+        """Delete the rows of all buckets below ``before``."""
+        for scope in Scope:
+            done = self._final.get((window, scope), 0)
+            for key, _ in self._store.range(*keys.row_range(window, scope, done, before)):
+                writes[key] = None
+            self._final[window, scope] = max(done, before)
+
+    def drain(self, writes: Writes) -> None:
+        """Write all changed rows that are not expired."""
+        for place, row in self._touched.items():
+            row.touched = False
+            if place.bucket >= self._final.get((place.window, place.scope), 0):
+                writes[place.encode()] = row.encode()
+        self._touched = {}

@@ -1,0 +1,129 @@
+"""Makes one drain of effects visible: changelog, outputs and source offsets in one Kafka transaction."""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from itertools import groupby
+from operator import itemgetter
+from typing import Any, Final
+
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.errors import InvalidProducerEpoch, ProducerFenced
+from aiokafka.structs import OffsetAndMetadata
+
+from streams.core.store import Writes
+from streams.shards.crashpoints import CrashPoint, Crossing
+from streams.shards.outputs import Output
+from streams.transport.batches import build_batches
+
+__all__ = ["FENCED", "AtLeastOnce", "Committer", "ExactlyOnce"]
+
+#: What aiokafka raises once another worker has taken the partition over.
+FENCED: Final = (ProducerFenced, InvalidProducerEpoch)
+
+#: How long a dead owner's open transaction may hold up read_committed readers, unless the next owner ends it sooner.
+_TRANSACTION_TIMEOUT_MS: Final = 20_000
+#: Right after a commit the broker is still writing markers and asks to retry; 100 ms, the default, would be the
+#: longest part of a transaction.
+_RETRY_BACKOFF_MS: Final = 5
+
+
+class Committer:
+    """Sends one drain; ``commit`` returns the changelog position behind it. Subclasses say what "together" means."""
+
+    def __init__(self, brokers: str, changelog: str, partition: int, cross: Crossing, **producer: Any) -> None:
+        self._changelog = TopicPartition(changelog, partition)
+        self._cross = cross
+        self._producer = AIOKafkaProducer(
+            bootstrap_servers=brokers.split(","), acks="all", max_batch_size=1 << 20, max_request_size=8 << 20,
+            retry_backoff_ms=_RETRY_BACKOFF_MS, request_timeout_ms=40_000, **producer,
+        )  # fmt: skip
+
+    async def start(self) -> None:
+        """Connect; an earlier owner can commit nothing from here on, where there are transactions."""
+        await self._producer.start()
+
+    async def stop(self) -> None:
+        """Disconnect; an open transaction is left to the next owner, or to its timeout."""
+        try:
+            await asyncio.wait_for(self._producer.stop(), timeout=5)
+        except (TimeoutError, asyncio.TimeoutError, *FENCED):
+            return
+
+    async def commit(
+        self, writes: Writes, outputs: Iterable[Output], offsets: Mapping[TopicPartition, int], group: str
+    ) -> int:
+        """Make it all visible; raises one of :data:`FENCED` when the partition has another owner."""
+        raise NotImplementedError
+
+    async def _send(self, writes: Writes, outputs: Iterable[Output]) -> tuple[list[Any], list[tuple[Any, int]]]:
+        """Hand everything to the producer; gives the futures of all batches, and those of the changelog with sizes."""
+        changelog = [
+            (await self._producer.send_batch(batch, self._changelog.topic, partition=self._changelog.partition), size)
+            for batch in build_batches(self._producer, writes.items())
+            if (size := batch.record_count())
+        ]
+        futures = [future for future, _ in changelog]
+        by_place = itemgetter(0, 1)
+        for (topic, partition), records in groupby(sorted(outputs, key=by_place), key=by_place):
+            for batch in build_batches(self._producer, ((record.key, record.value) for record in records)):
+                futures.append(await self._producer.send_batch(batch, topic, partition=partition))
+        return futures, changelog
+
+
+async def _position(futures: list[Any], changelog: list[tuple[Any, int]]) -> int:
+    """Wait for all deliveries; the position behind the last changelog record."""
+    await asyncio.gather(*futures)
+    last, size = changelog[-1]
+    return int(last.result().offset) + size
+
+
+class ExactlyOnce(Committer):
+    """All of it in one transaction; starting it fences the partition's former owner."""
+
+    def __init__(self, brokers: str, changelog: str, partition: int, cross: Crossing, transactional_id: str) -> None:
+        super().__init__(
+            brokers, changelog, partition, cross,
+            transactional_id=transactional_id, transaction_timeout_ms=_TRANSACTION_TIMEOUT_MS,
+        )  # fmt: skip
+
+    async def commit(
+        self, writes: Writes, outputs: Iterable[Output], offsets: Mapping[TopicPartition, int], group: str
+    ) -> int:
+        """Begin, send, attach the source offsets, wait for deliveries, commit: in that order."""
+        producer = self._producer
+        await producer.begin_transaction()
+        self._cross(CrashPoint.BEGUN)
+        futures, changelog = await self._send(writes, outputs)
+        self._cross(CrashPoint.SENT)
+        await producer.send_offsets_to_transaction(
+            {place: OffsetAndMetadata(offset, "") for place, offset in offsets.items()}, group
+        )
+        self._cross(CrashPoint.OFFSETS)
+        position = await _position(futures, changelog)
+        self._cross(CrashPoint.DELIVERED)
+        await producer.commit_transaction()
+        self._cross(CrashPoint.COMMITTED)
+        return position
+
+
+class AtLeastOnce(Committer):
+    """For brokers without transactions: a batch is appended whole, but nothing holds several together.
+
+    A crash between two batches leaves outputs that are sent again, and an owner that wakes up late is not fenced.
+    """
+
+    def __init__(self, brokers: str, changelog: str, partition: int, cross: Crossing) -> None:
+        super().__init__(brokers, changelog, partition, cross, enable_idempotence=True)
+
+    async def commit(
+        self, writes: Writes, outputs: Iterable[Output], offsets: Mapping[TopicPartition, int], group: str
+    ) -> int:
+        """Send and wait for deliveries; the applied offsets are in the changelog, the group's are not touched."""
+        self._cross(CrashPoint.BEGUN)
+        futures, changelog = await self._send(writes, outputs)
+        self._cross(CrashPoint.SENT)
+        self._cross(CrashPoint.OFFSETS)
+        position = await _position(futures, changelog)
+        self._cross(CrashPoint.DELIVERED)
+        self._cross(CrashPoint.COMMITTED)
+        return position

@@ -1,0 +1,186 @@
+"""Which shards this worker runs: follows assignments, takes over, restarts after failures, keeps standbys."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Final
+
+import structlog
+from aiokafka.errors import KafkaError
+
+from streams.core.engine import Chunk
+from streams.errors import AssayError, DataError, DependencyError
+from streams.shards.committer import FENCED, Committer
+from streams.shards.context import ShardContext
+from streams.shards.shard import Arrival, Shard, Verdict
+from streams.shards.standby import Standby
+from streams.shards.takeover import fence, recover
+from streams.state.rocks import RocksStore, StoreUnusable
+
+__all__ = ["Ownership", "Reader"]
+
+log = structlog.get_logger(__name__)
+
+_RESTART_PAUSE_S: Final = 1.0
+
+
+class Reader:
+    """What the shards ask of whoever fetches: where topics begin, and to read on from an offset."""
+
+    async def beginnings(self, partition: int) -> Mapping[str, int]:
+        """The first offset there is, for each input topic of a partition."""
+        raise NotImplementedError
+
+    async def read_on(self, partition: int, offsets: Mapping[str, int]) -> None:
+        """Seek the input topics of a partition, and fetch them from now on."""
+        raise NotImplementedError
+
+
+class Ownership:
+    """The shards and standbys of one worker.
+
+    Each assigned partition has one task that takes it over, runs it, and after a failure does so again; a fenced shard
+    rests until the next assignment says whose it is. ``fail`` is told of an error that only a person can mend.
+    """
+
+    def __init__(
+        self, context: ShardContext, reader: Reader, fail: Callable[[AssayError], None],
+        ensure_schemas: Callable[[Chunk], "asyncio.Future[None] | None"] = lambda chunk: None,
+    ) -> None:  # fmt: skip
+        self.running: dict[int, Shard] = {}
+        self.standbys: dict[int, Standby] = {}
+        self._context = context
+        self._reader = reader
+        self._fail = fail
+        self._ensure_schemas = ensure_schemas
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._fenced: set[int] = set()
+
+    @property
+    def recovering(self) -> int:
+        """Shards that are assigned and not running yet."""
+        return len(self._tasks) - len(self.running) - len(self._fenced)
+
+    @property
+    def assigned(self) -> int:
+        """Shards that this worker should run."""
+        return len(self._tasks)
+
+    @property
+    def remembered_bytes(self) -> int:
+        """Memory that the running shards hold for duplicates."""
+        return sum(shard.remembered_bytes for shard in self.running.values())
+
+    def progress_age_s(self) -> float | None:
+        """How long the slowest shard that has work waiting has not finished a transaction; None when none waits."""
+        waiting = [shard.progress_at for shard in self.running.values() if shard.waiting]
+        return time.monotonic() - min(waiting) if waiting else None
+
+    async def reconcile(self, active: set[int], standby: set[int]) -> None:
+        """Make the shards be what an assignment says: keep, give up, take over."""
+        for partition in set(self._tasks) - active:
+            await self._release(partition)
+        for partition in set(self.standbys) - standby - active:
+            await self._drop_standby(partition)
+        for partition in active & self._fenced:
+            await self._release(partition)
+        for partition in sorted(active):
+            if partition in self.running:
+                await self._reader.read_on(partition, self.running[partition].rewind())
+            elif partition not in self._tasks:
+                self._tasks[partition] = asyncio.create_task(self._own(partition), name=f"shard-{partition}")
+        for partition in sorted(standby - active - set(self.standbys)):
+            self.standbys[partition] = Standby(self._context, partition)
+
+    async def submit(self, partition: int, arrival: Arrival) -> None:
+        """Hand a chunk to its shard; chunks of partitions that are not running are dropped, they will come again."""
+        shard = self.running.get(partition)
+        if shard is None:
+            return
+        verdict = await shard.submit(arrival)
+        if verdict is Verdict.HOLE and self.running.get(partition) is shard:
+            log.warning("hole_read_again", partition=partition, at=arrival.chunk.fetch_start)
+            beginnings = await self._reader.beginnings(partition)
+            offsets = shard.rewind()
+            for topic, beginning in beginnings.items():
+                if offsets[topic] < beginning:
+                    log.error("records_lost_to_retention", topic=topic, partition=partition,
+                              lost=beginning - offsets[topic])  # fmt: skip
+                    offsets[topic] = beginning
+            await self._reader.read_on(partition, offsets)
+
+    async def stop(self) -> None:
+        """Give everything up."""
+        for partition in list(self._tasks):
+            await self._release(partition)
+        for partition in list(self.standbys):
+            await self._drop_standby(partition)
+
+    async def _own(self, partition: int) -> None:
+        """Take over and run, again and again, until cancelled, fenced or beyond repair."""
+        while True:
+            try:
+                await self._take_over_and_run(partition)
+            except asyncio.CancelledError:
+                raise
+            except FENCED:
+                self._context.observer.aborted(partition, "fenced")
+                log.warning("shard_fenced", partition=partition)
+                self._fenced.add(partition)
+                return
+            except DataError as error:
+                self._fail(error)
+                return
+            except StoreUnusable as error:
+                log.warning("store_rebuilt", partition=partition, reason=str(error))
+                RocksStore.wipe(self._context.store_path(partition))
+            except (KafkaError, DependencyError, OSError, TimeoutError, asyncio.TimeoutError) as error:
+                self._context.observer.aborted(partition, "aborted")
+                log.warning("shard_restarts", partition=partition, reason=repr(error))
+            except Exception as error:
+                if "No space left" in str(error) or "IO error" in str(error):
+                    where = self._context.data_dir
+                    self._fail(DependencyError(f"the state cannot be written to {where}: {error}; make room there"))
+                    return
+                log.exception("shard_failed", partition=partition)
+                self._fail(DependencyError(f"shard {partition} failed: {error!r}; its state is as last committed"))
+                return
+            await asyncio.sleep(_RESTART_PAUSE_S)
+
+    async def _take_over_and_run(self, partition: int) -> None:
+        standby = self.standbys.pop(partition, None)
+        warm = await standby.stop() if standby else None
+        committer: Committer | None = None
+        store: RocksStore | None = None
+        shard: Shard | None = None
+        try:
+            committer = await fence(self._context, partition)
+            store, warm = await recover(self._context, partition, warm), None
+            shard = Shard(self._context, partition, committer, store, await self._reader.beginnings(partition))
+            self.running[partition] = shard
+            await self._reader.read_on(partition, shard.next_offsets)
+            await shard.run(self._ensure_schemas)
+        finally:
+            self.running.pop(partition, None)
+            if shard is not None:
+                await asyncio.shield(shard.close())
+            else:
+                if committer is not None:
+                    await committer.stop()
+                for left in (store, warm):
+                    if left is not None:
+                        left.close()
+
+    async def _release(self, partition: int) -> None:
+        self._fenced.discard(partition)
+        task = self._tasks.pop(partition)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        log.info("shard_released", partition=partition)
+
+    async def _drop_standby(self, partition: int) -> None:
+        store = await self.standbys.pop(partition).stop()
+        if store is not None:
+            store.close()
+
+

@@ -1,0 +1,219 @@
+"""One partition's state, and the loop that takes it from transaction to transaction."""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from typing import Final, Protocol
+
+import structlog
+from aiokafka import TopicPartition
+
+from streams.core.engine import Chunk, Engine
+from streams.shards.committer import Committer
+from streams.shards.context import ShardContext
+from streams.shards.crashpoints import CrashPoint
+from streams.shards.outputs import outputs
+from streams.shards.poison import PoisonGuard
+from streams.state.rocks import RocksStore
+
+__all__ = ["Arrival", "Hole", "Shard", "Verdict"]
+
+log = structlog.get_logger(__name__)
+
+#: Chunks waiting in a shard beyond which its partition's messages are held back.
+_QUEUE_CHUNKS: Final = 16
+_IDLE_TICK_S: Final = 1.0
+
+
+class Arrival(Protocol):
+    """A chunk on its way in, and how to tell that it is done."""
+
+    @property
+    def chunk(self) -> Chunk:
+        """The records."""
+        ...
+
+    def done(self) -> None:
+        """The chunk's effects are durable, or it had none."""
+        ...
+
+
+class Verdict(StrEnum):
+    """What became of a chunk that was handed to a shard."""
+
+    TAKEN = "taken"
+    KNOWN = "known"
+    HOLE = "hole"
+    GONE = "gone"
+
+
+class Hole(Exception):
+    """Records are missing between what was applied and what arrived."""
+
+
+class Shard:
+    """Owns one partition: its engine, its local store, its committer and the queue of chunks before them.
+
+    All of it is discarded together: after any failure in a transaction the shard is closed, and a new one reads the
+    state back as it was committed. ``next_offsets`` says, per topic, where the next chunk must begin.
+    """
+
+    def __init__(
+        self, context: ShardContext, partition: int, committer: Committer, store: RocksStore,
+        beginnings: Mapping[str, int],
+    ) -> None:  # fmt: skip
+        self.partition = partition
+        self.progress_at = time.monotonic()
+        self._context = context
+        self._committer = committer
+        self._store = store
+        self._engine = Engine(
+            context.params, store, context.decoder, context.pseudonyms, partition, context.partition_for,
+            context.watch.mark,
+        )  # fmt: skip
+        self._guard = PoisonGuard(context.poison_max_share, context.poison_window)
+        self._queue: deque[Arrival] = deque()
+        self._arrived = asyncio.Event()
+        self._room = asyncio.Event()
+        self._room.set()
+        self._closed = False
+        self.next_offsets: dict[str, int] = {}
+        for topic, beginning in beginnings.items():
+            applied = self._engine.applied.get(topic, 0)
+            if 0 < applied < beginning:
+                log.error("records_lost_to_retention", topic=topic, partition=partition, lost=beginning - applied)
+            self.next_offsets[topic] = max(applied, beginning)
+
+    @property
+    def waiting(self) -> int:
+        """Records that have arrived and are not yet in a transaction."""
+        return sum(len(arrival.chunk.values) for arrival in self._queue)
+
+    @property
+    def remembered_bytes(self) -> int:
+        """Memory held for duplicates."""
+        return self._engine.remembered_bytes
+
+    def rewind(self) -> dict[str, int]:
+        """Forget what waits, and say where to read on from: the flow was interrupted."""
+        self._queue.clear()
+        self._room.set()
+        self.next_offsets.update(self._engine.applied)
+        return self.next_offsets
+
+    async def submit(self, arrival: Arrival) -> Verdict:
+        """Hand a chunk in; waits while the queue is full, but never longer than the shard lives."""
+        await self._room.wait()
+        if self._closed:
+            return Verdict.GONE
+        chunk = arrival.chunk
+        expected = self.next_offsets[chunk.topic]
+        if chunk.next_offset <= expected:
+            arrival.done()
+            return Verdict.KNOWN
+        if chunk.fetch_start > expected:
+            return Verdict.HOLE
+        self.next_offsets[chunk.topic] = chunk.next_offset
+        self._queue.append(arrival if chunk.fetch_start == expected else _Trimmed(arrival, expected))
+        self._arrived.set()
+        if len(self._queue) >= _QUEUE_CHUNKS:
+            self._room.clear()
+        return Verdict.TAKEN
+
+    async def run(self, ensure_schemas: Callable[[Chunk], "asyncio.Future[None] | None"]) -> None:
+        """Go from transaction to transaction until cancelled; raises whatever ended one."""
+        while True:
+            try:
+                await asyncio.wait_for(self._arrived.wait(), timeout=_IDLE_TICK_S)
+            except (TimeoutError, asyncio.TimeoutError):
+                self._context.watch.start()
+                self._engine.idle(self._context.clock.now_ms())
+                await self._commit([])
+                continue
+            arrivals = await self._gather(ensure_schemas)
+            await self._commit(arrivals)
+
+    async def _gather(self, ensure_schemas: Callable[[Chunk], "asyncio.Future[None] | None"]) -> list[Arrival]:
+        """Step through what arrives, for one commit interval or a commit's worth of events."""
+        deadline = time.monotonic() + self._context.commit_interval_s
+        arrivals: list[Arrival] = []
+        events = 0
+        while events < self._context.commit_max_events:
+            if not self._queue:
+                self._arrived.clear()
+                remaining = deadline - time.monotonic()
+                if remaining <= 0:
+                    break
+                try:
+                    await asyncio.wait_for(self._arrived.wait(), timeout=remaining)
+                except (TimeoutError, asyncio.TimeoutError):
+                    break
+                continue
+            arrival = self._queue.popleft()
+            if len(self._queue) < _QUEUE_CHUNKS // 2:
+                self._room.set()
+            pending = ensure_schemas(arrival.chunk)
+            if pending is not None:
+                await pending
+            self._context.watch.start()
+            self._engine.step(arrival.chunk, self._context.clock.now_ms())
+            arrivals.append(arrival)
+            events += len(arrival.chunk.values)
+            # Other shards, the fetch loop and health checks get a turn between chunks.
+            await asyncio.sleep(0)
+            if time.monotonic() >= deadline:
+                break
+        if not self._queue:
+            self._arrived.clear()
+        return arrivals
+
+    async def _commit(self, arrivals: list[Arrival]) -> None:
+        context = self._context
+        context.watch.start()
+        effects = self._engine.drain()
+        if not effects.writes:
+            return
+        dead = effects.dead_letters
+        for counts in effects.counts.values():
+            bad = counts.dead_lettered.total()
+            example = f"{dead[0].reason}: {dead[0].detail}" if dead else ""
+            self._guard.judge(counts.received, bad, example)
+        records = outputs(effects, self.partition, context.names, context.encoders)
+        offsets = {TopicPartition(topic, self.partition): offset for topic, offset in effects.applied.items()}
+        began = time.monotonic()
+        position = await self._committer.commit(effects.writes, records, offsets, context.group)
+        seconds = time.monotonic() - began
+        now_ms = context.clock.now_ms()
+        context.watch.start()
+        self._store.write(effects.writes, position, now_ms)
+        context.watch.mark("store")
+        context.cross(CrashPoint.STORED)
+        for arrival in arrivals:
+            arrival.done()
+        context.cross(CrashPoint.ACKED)
+        self.progress_at = time.monotonic()
+        context.observer.committed(
+            self.partition, effects, context.watch.take(), seconds, max(0, now_ms - effects.newest_ms)
+        )
+
+    async def close(self) -> None:
+        """Let go of the partition; waiting submitters are released."""
+        self._closed = True
+        self._queue.clear()
+        self._room.set()
+        await self._committer.stop()
+        self._store.close()
+
+
+class _Trimmed:
+    """A chunk without the records that were applied before."""
+
+    def __init__(self, arrival: Arrival, expected: int) -> None:
+        chunk = arrival.chunk
+        skip = next((place for place, offset in enumerate(chunk.offsets) if offset >= expected), len(chunk.offsets))
+        self.chunk = chunk._replace(
+            offsets=chunk.offsets[skip:], values=chunk.values[skip:], fetch_start=expected
+        )
+        self.done = arrival.done
