@@ -14,16 +14,16 @@ import faust
 import structlog
 from aiokafka.partitioner import murmur2
 from faust.types import TP
-from xxhash import xxh3_64_intdigest
 
 from streams.agents.usage import KafkaReader, declare_agent
 from streams.clock import SystemClock
 from streams.condition import Condition, Reporter
 from streams.core import topics
 from streams.core.avro import DEAD_LETTER, KPI
-from streams.core.engine import Chunk, EngineParams
+from streams.core.engine import Chunk
 from streams.core.events import UsageDecoder, schema_ids
 from streams.core.pseudonyms import Pseudonyms
+from streams.engine_params import engine_params
 from streams.errors import AssayError
 from streams.logging import configure_logging
 from streams.registry import SchemaRegistry
@@ -39,28 +39,12 @@ from streams.telemetry.sensor import RebalanceSensor
 from streams.transport import SCHEME, ShardTableManager, register
 from streams.web.routes import mount
 
-__all__ = ["WorkerApp", "engine_params", "run_worker"]
+__all__ = ["WorkerApp", "run_worker"]
 
 log = structlog.get_logger(__name__)
 
 #: A stop that takes longer is not going to end by itself.
 _STOP_SECONDS: Final = 20.0
-_DAY_MS: Final = 86_400_000
-
-
-def engine_params(settings: Settings) -> EngineParams:
-    """What the engine is told, from the settings."""
-    windows, dedupe = settings.windows, settings.dedupe
-    return EngineParams(
-        lateness_ms=windows.lateness_seconds * 1000,
-        grace_ms=windows.grace_seconds * 1000,
-        idle_ms=windows.idle_seconds * 1000,
-        far_future_ms=windows.far_future_seconds * 1000,
-        dedupe_horizon_ms=dedupe.horizon_days * _DAY_MS,
-        request_horizon_ms=dedupe.request_horizon_days * _DAY_MS,
-        max_ids=dedupe.max_ids_per_partition,
-        seed=xxh3_64_intdigest(f"{settings.topic_prefix}{settings.app_id}".encode()),
-    )
 
 
 class WorkerApp:
@@ -161,7 +145,6 @@ class WorkerApp:
         assert self.registry is not None
         ids = schema_ids(chunk.values)
         return asyncio.ensure_future(self.registry.ensure(ids)) if ids else None
-
 
 
 def _encoders(settings: Settings) -> Encoders:

@@ -57,22 +57,26 @@ class Aggregate:
 
     def add(self, event: UsageEvent, run: int, actor: int) -> None:
         """Count one event; ``run`` and ``actor`` are 64-bit hashes, 0 where the event carries none."""
-        at = event.occurred_at
+        at, cost = event.occurred_at, event.cost_micro_usd
+        fresh, read, write, output = (
+            event.input_tokens, event.cache_read_tokens, event.cache_write_tokens, event.output_tokens
+        )  # fmt: skip
         self.calls += 1
+        self.input += fresh
+        self.output += output
+        if read:
+            self.cache_read += read
+        if write:
+            self.cache_write += write
+        if event.reasoning_tokens:
+            self.reasoning += event.reasoning_tokens
+        if cost is None:
+            self.unpriced_tokens += fresh + read + write + output
+        else:
+            self.cost += cost
+            self.priced += 1
         if event.status == "error":
             self.errors += 1
-        if event.cost_micro_usd is None:
-            self.unpriced_tokens += (
-                event.input_tokens + event.cache_read_tokens + event.cache_write_tokens + event.output_tokens
-            )
-        else:
-            self.cost += event.cost_micro_usd
-            self.priced += 1
-        self.input += event.input_tokens
-        self.cache_read += event.cache_read_tokens
-        self.cache_write += event.cache_write_tokens
-        self.output += event.output_tokens
-        self.reasoning += event.reasoning_tokens
         if at < self.first_ms:
             self.first_ms = at
         if at > self.last_ms:

@@ -11,7 +11,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One revision of one alert; ``schemas/alert.avsc`` describes every field.
 
     The highest revision of an ``alert_id`` is the current one. Times are integer milliseconds UTC, money is integer
-    micro-dollars, None is unknown.
+    micro-dollars, None is unknown. Numbers are finite: JSON has no others.
     """
 
     alert_id: str

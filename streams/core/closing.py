@@ -70,13 +70,13 @@ class Closer:
                     break  # Summed up from the finer rows when it closes.
                 place = RowKey(size, scope, bucket, event.team, workflow)
                 row = self._rows.get(place)
-                if row.calls:
-                    row.published_once()
-                row.add(event, run, actor)
-                self._rows.touch(row)
                 if place not in self._dirty:
+                    if row.calls:
+                        row.published_once()
                     self._dirty.add(place)
                     effects.writes[keys.DIRTY + place.encode()] = b""
+                row.add(event, run, actor)
+                self._rows.touch(row)
 
     def tick(self, effects: Effects) -> None:
         """Close what the watermark has passed, finest windows first; publish corrections; forget what is past grace."""

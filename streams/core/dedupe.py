@@ -111,7 +111,7 @@ class Memory:
             if added == self._waiting:
                 self._opened_ms = watermark_ms
             self._newest_ms = max(self._newest_ms, newest_ms)
-            self._write_tails(self._packed(islice(self.fresh.items(), self._drained, None), added), writes)
+            self._write_tails(self._packed(self._drained), writes)
             self._drained = len(self.fresh)
             if self._drained >= _FRESH:
                 self._sort_fresh()
@@ -123,10 +123,14 @@ class Memory:
         ):
             self._drop(self._sealed.pop(0), writes)
 
-    def _packed(self, items: Iterable[tuple[int, int]], count: int) -> Hashes:
-        if self._lines == 1:
-            return np.fromiter((key for key, _ in items), np.uint64, count).reshape(1, -1)
-        return np.array(list(items), np.uint64).T
+    def _packed(self, start: int) -> Hashes:
+        """The fresh members from the given one on, in the order they were added."""
+        count = len(self.fresh) - start
+        lines: list[Iterable[int]] = [self.fresh.keys(), self.fresh.values()]
+        packed = np.empty((self._lines, count), np.uint64)
+        for line in range(self._lines):
+            packed[line] = np.fromiter(islice(lines[line], start, None), np.uint64, count)
+        return packed
 
     def _write_tails(self, added: Hashes, writes: Writes) -> None:
         tail = np.concatenate((self._tail, added), axis=1)
@@ -140,8 +144,7 @@ class Memory:
         self._tail = tail.copy()
 
     def _sort_fresh(self) -> None:
-        fresh = self._packed(self.fresh.items(), len(self.fresh))
-        self._middle = _sorted(np.concatenate((self._middle, fresh), axis=1))
+        self._middle = _sorted(np.concatenate((self._middle, self._packed(0)), axis=1))
         self.fresh.clear()
         self._drained = 0
         if self._middle.shape[1] >= _MIDDLE:
@@ -214,7 +217,7 @@ def _hits(members: Hashes, asked: Hashes) -> Iterator[tuple[int, int]]:
 def _sorted(members: Hashes) -> Hashes:
     if len(members) == 1:
         return np.sort(members, axis=1)
-    return members[:, np.argsort(members[0], kind="stable")]
+    return members[:, np.argsort(members[0])]
 
 
 def _page_of(hashes: Hashes, page_bits: int) -> npt.NDArray[np.int64]:

@@ -48,7 +48,8 @@ Distinct = set[int] | Sketch
 
 def _united(sketches: list[bytes], members: set[int]) -> bytes:
     """The canonical sketch of everything given."""
-    fresh = hll_sketch(_LG_K, HLL_4)
+    # With all registers from the start: the library's small forms keep members in the order they came in.
+    fresh = hll_sketch(_LG_K, HLL_4, True)
     for member in members:
         # The binding takes signed 64-bit integers.
         fresh.update(member - (1 << 64) if member >= 1 << 63 else member)

@@ -7,6 +7,8 @@ whoever runs the engine makes all of that visible together before the next step.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
+from operator import attrgetter
 from typing import Final, NamedTuple
 
 import orjson
@@ -106,8 +108,10 @@ class Engine:
         events, places = decoded.events, range(len(decoded.events))
         counts = self._effects.of_topic(chunk.topic)
         counts.received += len(events)
+        letters = len(self._effects.dead_letters)
         self.applied[chunk.topic] = chunk.next_offset
         self._arrived_ms = now_ms
+        first = len(self._effects.dead_letters)
         if decoded.rejected:
             events, places = self._reject(chunk, decoded.events, now_ms)
         self._stopwatch("decode")
@@ -117,6 +121,12 @@ class Engine:
         old_requests = self._requests.find([request for request in requests if request])
         self._stopwatch("dedupe")
         self._apply(chunk, events, places, ids, requests, old_ids, old_requests, now_ms)
+        # In order of the log, whichever stage refused a record: not in an order that depends on the chunk.
+        self._effects.dead_letters[letters:] = sorted(self._effects.dead_letters[letters:], key=attrgetter("offset"))
+        if decoded.rejected:
+            # In the order of the log, whichever stage refused them: chunks must not show.
+            letters = self._effects.dead_letters
+            letters[first:] = sorted(letters[first:], key=attrgetter("offset"))
         self._stopwatch("aggregate")
 
     def _apply(
@@ -127,6 +137,7 @@ class Engine:
         effects, rows, closer, watermark = self._effects, self._rows, self._closer, self.watermark
         fresh_ids, fresh_requests = self._ids.fresh, self._requests.fresh
         runs, here, number = self._runs, self._places, self._sources.number
+        witness, pseudonym = identity.witness, self._pseudonyms.pseudonym
         too_new = now_ms + self._params.far_future_ms
         newest, tick_at = watermark.newest_ms, self._tick_at()
         closed_before, too_late_before = closer.closed_before, closer.too_late_before
@@ -155,7 +166,7 @@ class Engine:
             if at // BASE_MS != bucket:
                 bucket = at // BASE_MS
                 if bucket < too_late_before:
-                    self._dead_letter(chunk, place, Reason.TOO_LATE, _late(at, watermark), now_ms)
+                    self._dead_letter(chunk, place, Reason.TOO_LATE, _late(at, too_late_before), now_ms)
                     bucket = -1
                     continue
                 in_bucket = rows.open.get(bucket) or rows.open.setdefault(bucket, {})
@@ -163,9 +174,9 @@ class Engine:
                 actors = self._pseudonyms.of_week(week)
             if request:
                 seen = number(event.source)
-                said = identity.witness(event, seen)
-                earlier = fresh_requests.get(request) or old_requests.get(request)
-                if not earlier:
+                said = witness(event, seen)
+                earlier = fresh_requests.get(request, old_requests.get(request))
+                if earlier is None:
                     fresh_requests[request] = said
                 elif identity.source_of(earlier) != seen and self._same_call(earlier, said):
                     duplicate += 1
@@ -173,15 +184,9 @@ class Engine:
             fresh_ids[identifier] = 0
             applied += 1
             name = event.run_id
-            if name is None:
-                run = 0
-            else:
-                run = runs.get(name) or self._run(name)
+            run = 0 if name is None else runs.get(name) or self._run(name)
             name = event.actor
-            if name is None:
-                actor = 0
-            else:
-                actor = actors.get(name) or self._pseudonyms.pseudonym(week, name)
+            actor = 0 if name is None else actors.get(name) or pseudonym(week, name)
             if bucket < closed_before:
                 closer.correct(event, run, actor, effects)
                 continue
@@ -215,7 +220,7 @@ class Engine:
         """All effects since the last drain, the state's changes included; empty of writes if nothing happened."""
         effects, self._effects = self._effects, Effects()
         writes = effects.writes
-        if effects.counts or writes:
+        if effects.counts or effects.publications or writes:
             mark = self.watermark
             self._ids.drain(mark.newest_ms, mark.value_ms, writes)
             self._requests.drain(mark.newest_ms, mark.value_ms, writes)
@@ -291,6 +296,6 @@ def _far(at: int, now_ms: int) -> str:
     return f"occurred_at is {(at - now_ms) // 1000} s ahead of the clock; set the producer's clock and send it again"
 
 
-def _late(at: int, watermark: Watermark) -> str:
-    behind = (watermark.value_ms - at) // 1000
-    return f"occurred_at is {behind} s behind the watermark, beyond the grace; its window is final"
+def _late(at: int, too_late_before: int) -> str:
+    missed = -((at - too_late_before * BASE_MS) // 1000)
+    return f"occurred_at is {missed} s older than what the grace still takes; its window is final"

@@ -164,24 +164,26 @@ def _framed(values: Sequence[bytes | None]) -> Sequence[bytes] | None:
 
 
 def _may_nest_deeply(values: Sequence[bytes], lines: bytes) -> bool:
-    if b"[" in lines:
-        return any(value.count(b"{") + value.count(b"[") > MAX_DEPTH for value in values)
-    return any(value.count(b"{") > MAX_DEPTH for value in values)
+    # Every value has a brace of its own: only what the chunk has beyond that can lie in one deep value.
+    if lines.count(b"{") + lines.count(b"[") < len(values) + MAX_DEPTH:
+        return False
+    return any(value.count(b"{") + value.count(b"[") > MAX_DEPTH for value in values)
 
 
 def _doubtful(values: Sequence[bytes], lines: bytes, events: list[Any], *, ascii_only: bool) -> set[int]:
-    """The indices of the events that types alone do not settle, found at the price of a few comparisons an event."""
-    doubtful = {
-        index
-        for index, event in enumerate(events)
-        if event.reasoning_tokens > event.output_tokens
-        or event.actor == ""
-        or event.run_id == ""
-        or event.request_id == ""
-        or event.tool == ""
-        or event.provider == ""
-        or event.prompt_fingerprint == ""
-    }
+    """The indices of the events that types alone do not settle; what no event can need is told from the bytes."""
+    doubtful = {index for index, event in enumerate(events) if event.reasoning_tokens > event.output_tokens}
+    if b'""' in lines:
+        doubtful.update(
+            index
+            for index, event in enumerate(events)
+            if event.actor == ""
+            or event.run_id == ""
+            or event.request_id == ""
+            or event.tool == ""
+            or event.provider == ""
+            or event.prompt_fingerprint == ""
+        )
     # JSON forbids raw C0 characters: only an escape brings one in. DEL and C1 may stand as they are.
     if b"\\" in lines or b"\x7f" in lines or not ascii_only:
         doubtful.update(

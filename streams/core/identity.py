@@ -19,11 +19,8 @@ __all__ = ["AGREE_WITHIN_S", "Sources", "agree", "event_hashes", "request_hashes
 #: How far apart two sources may date one call: a gateway stamps its start, an agent often its end.
 AGREE_WITHIN_S: Final = 900
 
-_TOKEN_MASK: Final = 0xFFFFFF
 _TIME_MASK: Final = 0xFFFFFF
 _SOURCE_MASK: Final = 0xFFFF
-#: Odd multiplier that keeps prompt and completion tokens apart in the digest.
-_MIX: Final = 1_000_003
 
 
 def event_hashes(events: list[UsageEvent], seed: int) -> list[int]:
@@ -39,11 +36,16 @@ def request_hashes(events: list[UsageEvent], seed: int) -> list[int]:
 def witness(event: UsageEvent, source_number: int) -> int:
     """What one source says of a call, in 64 bits: 24 of a token digest, 24 of seconds, 16 of the source's number.
 
-    Prompt tokens are taken together, since sources split cached from uncached tokens differently.
+    Prompt tokens are taken together, since sources split cached from uncached tokens differently; an odd multiplier
+    keeps them apart from completion tokens.
     """
     prompt = event.input_tokens + event.cache_read_tokens + event.cache_write_tokens
-    tokens = (prompt * _MIX + event.output_tokens) & _TOKEN_MASK
-    return tokens << 40 | (event.occurred_at // 1000 & _TIME_MASK) << 16 | source_number
+    # Literals, not constants: this runs once an event.
+    return (
+        ((prompt * 1_000_003 + event.output_tokens) & 0xFFFFFF) << 40
+        | (event.occurred_at // 1000 & 0xFFFFFF) << 16
+        | source_number
+    )
 
 
 def agree(one: int, other: int) -> bool:

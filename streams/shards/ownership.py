@@ -182,5 +182,3 @@ class Ownership:
         store = await self.standbys.pop(partition).stop()
         if store is not None:
             store.close()
-
-

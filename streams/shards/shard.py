@@ -213,7 +213,5 @@ class _Trimmed:
     def __init__(self, arrival: Arrival, expected: int) -> None:
         chunk = arrival.chunk
         skip = next((place for place, offset in enumerate(chunk.offsets) if offset >= expected), len(chunk.offsets))
-        self.chunk = chunk._replace(
-            offsets=chunk.offsets[skip:], values=chunk.values[skip:], fetch_start=expected
-        )
+        self.chunk = chunk._replace(offsets=chunk.offsets[skip:], values=chunk.values[skip:], fetch_start=expected)
         self.done = arrival.done

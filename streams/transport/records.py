@@ -113,6 +113,9 @@ class _ChunkFetcher(Fetcher):  # type: ignore[misc]
 
 
 def _in_chunks(records: PartitionRecords) -> _ChunkRecords:
+    # The generator of the parent, never run, holds the response in a reference cycle: with the collector tuned to run
+    # rarely, whole fetches would pile up.
+    records._records_iterator = None
     return _ChunkRecords(
         records._tp, records._records, records._aborted_transactions, records.next_fetch_offset,
         None, None, records._check_crcs, records._isolation_level,

@@ -1,0 +1,180 @@
+"""``assay simulate``: the usage of a seeded, made-up company, to a file or to Kafka, at once or at a pace."""
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from streams.cli.groups import command
+from streams.cli.options import effective_settings, settings_options
+from streams.cli.progress import progress
+from streams.cli.sinks import STDOUT, usage_sink
+from streams.cli.times import TimeMs
+from streams.clock import SystemClock
+from streams.simulation import DEFAULT_START_MS, Scenario, Simulation
+
+__all__ = ["simulate"]
+
+_BATCH: Final = 1_000
+#: With a pace and no number: more than anyone waits for.
+_UNTIL_STOPPED: Final = 10**12
+#: Calls of an average run where the number of records does not say.
+_CALLS_A_RUN: Final = 40
+#: How often a paced simulation looks at the clock.
+_TICK_SECONDS: Final = 0.02
+
+_SHARE = click.FloatRange(0, 0.95)
+
+
+@command(
+    "simulate",
+    examples=(
+        "assay simulate --seed 7 --events 1000000 --out usage.jsonl",
+        "assay simulate --events 1000 --out - | head -3",
+        "assay simulate --rate 500 --brokers 127.0.0.1:9092",
+        "assay simulate --rate 500 --speed 60 --events 90000",
+        "assay simulate --events 50000 --duplicates 0.02 --poison 0.001 --out dirty.jsonl",
+    ),
+)
+@settings_options("brokers", "topic_prefix")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE|-",
+    help="Write lines of JSON here instead of sending to Kafka; - is standard output.",
+)
+@click.option(
+    "--seed", type=int, default=1, show_default=True, help="Names the company; the same seed gives the same bytes."
+)
+@click.option(
+    "--events", type=click.IntRange(0), metavar="N", help="Records.  [default: 100000; with --rate: until stopped]"
+)
+@click.option(
+    "--rate",
+    type=click.FloatRange(0, min_open=True),
+    metavar="X",
+    help="Records a second, stamped as they are written.",
+)
+@click.option(
+    "--speed",
+    type=click.FloatRange(0, min_open=True),
+    metavar="X",
+    help="With --rate: let the company live X times as fast as the clock.  [default: 1]",
+)
+@click.option(
+    "--start",
+    type=TimeMs(),
+    help="First event's time.  [default: 2026-01-05T00:00:00Z; with --rate: so that it ends now]",
+)
+@click.option(
+    "--span-hours",
+    type=click.FloatRange(0, min_open=True),
+    metavar="X",
+    help="Event time covered, without --rate.  [default: 24]",
+)
+@click.option("--teams", type=click.IntRange(1), default=40, show_default=True, metavar="N")
+@click.option("--workflows", type=click.IntRange(1), default=400, show_default=True, metavar="N")
+@click.option("--actors", type=click.IntRange(1), default=2_000, show_default=True, metavar="N")
+@click.option(
+    "--runs",
+    type=click.IntRange(1),
+    default=20_000,
+    show_default=True,
+    metavar="N",
+    help="About how many runs the records belong to.",
+)
+@click.option("--duplicates", type=_SHARE, default=0.0, metavar="SHARE", help="Share of exact copies.")
+@click.option(
+    "--mirrored", type=_SHARE, default=0.0, metavar="SHARE", help="Share of calls seen again by a second source."
+)
+@click.option("--out-of-order", type=_SHARE, default=0.0, metavar="SHARE", help="Share of records that arrive late.")
+@click.option(
+    "--poison", type=_SHARE, default=0.0, metavar="SHARE", help="Share of records no decoder accepts; files only."
+)
+def simulate(
+    out: Path | None, events: int | None, rate: float | None, speed: float | None, start: int | None,
+    span_hours: float | None, duplicates: float, mirrored: float, out_of_order: float, poison: float, **sizes: Any,
+) -> None:  # fmt: skip
+    """Write the usage of a seeded, made-up company.
+
+    People in working hours, agents in bursts, CI and nightly schedules; a few workflows make most of the spend. Sends to
+    Kafka unless --out names a file. Prints a JSON summary of what was written when done (with --out - on standard
+    error).
+    """
+    if rate is None and speed is not None:
+        raise click.UsageError("--speed needs --rate; without a pace the whole span is written at once")
+    if rate is not None and span_hours is not None:
+        raise click.UsageError("--span-hours and --rate exclude each other: a pace covers --events / --rate seconds")
+    if out is None and poison:
+        raise click.UsageError("--poison needs --out: a producer refuses what no worker can read")
+    settings = effective_settings()
+    count = events if events is not None else 100_000 if rate is None else _UNTIL_STOPPED
+    if count == _UNTIL_STOPPED:
+        sizes["runs"] = count // _CALLS_A_RUN
+        if start is None and speed is not None and speed > 1:
+            raise click.UsageError("--speed above 1 needs --events or --start: it would soon write the future")
+    try:
+        scenario = Scenario(
+            events=count,
+            duplicate_share=duplicates,
+            mirrored_share=mirrored,
+            out_of_order_share=out_of_order,
+            poison_share=poison,
+            **_time(count, rate, speed or 1.0, start, span_hours),
+            **sizes,
+        )
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    simulation = Simulation(scenario)
+    records = (record for _, record in simulation)
+    total = None if count == _UNTIL_STOPPED else count
+    interrupted: KeyboardInterrupt | None = None
+    try:
+        with usage_sink(out, settings, whole=False) as write, progress("simulating", total) as done:
+            for batch in _batches(records) if rate is None else _paced(records, rate):
+                write(batch)
+                done(len(batch))
+    except KeyboardInterrupt as error:
+        # The usual end of a paced simulation: what was written is still worth saying.
+        interrupted = error
+    click.echo(json.dumps({"seed": scenario.seed, **asdict(simulation.tally)}), err=out == STDOUT)
+    if interrupted:
+        raise interrupted
+
+
+def _time(count: int, rate: float | None, speed: float, start: int | None, span_hours: float | None) -> dict[str, Any]:
+    if rate is None:
+        span_ms = max(1, round((span_hours or 24.0) * 3_600_000))
+        return {"start_ms": DEFAULT_START_MS if start is None else start, "span_ms": span_ms}
+    span_ms = max(1, round(count / rate * speed * 1000))
+    if start is None:
+        now_ms = SystemClock().now_ms()
+        # A company that lives faster than the clock starts in the past, so that its last event is stamped when it is
+        # written, and none in the future.
+        start = now_ms - max(0, round(span_ms * (1 - 1 / speed)))
+    return {"start_ms": start, "span_ms": span_ms, "steady": True}
+
+
+def _batches(records: Iterator[bytes]) -> Iterator[list[bytes]]:
+    while batch := list(islice(records, _BATCH)):
+        yield batch
+
+
+def _paced(records: Iterator[bytes], rate: float) -> Iterator[list[bytes]]:
+    """Batches as they fall due; what a slow reader held up is caught up with."""
+    began, written = time.monotonic(), 0
+    while True:
+        due = int((time.monotonic() - began) * rate) + 1 - written
+        batch = list(islice(records, min(due, _BATCH)))
+        if batch:
+            written += len(batch)
+            yield batch
+        elif due > 0:
+            return
+        if due <= len(batch):
+            time.sleep(max(_TICK_SECONDS, written / rate + began - time.monotonic()))

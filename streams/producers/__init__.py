@@ -1,0 +1,50 @@
+"""For programs that publish: the producer client of usage events. Imports nothing of the worker but its core.
+
+The two producers are loaded when first used, so that a program needs only the Kafka client of the one it uses.
+"""
+
+from typing import TYPE_CHECKING
+
+from streams.producers.delivery import Failure
+from streams.producers.drafts import UsageFields
+from streams.producers.errors import (
+    BrokerUnavailable,
+    BufferFull,
+    DeliveryFailed,
+    FlushTimeout,
+    GivenUp,
+    InvalidEvent,
+    ProducerClosed,
+    ProducerError,
+)
+
+if TYPE_CHECKING:
+    from streams.producers.async_usage import AsyncUsageProducer
+    from streams.producers.usage import UsageProducer
+
+__all__ = [
+    "AsyncUsageProducer",
+    "BrokerUnavailable",
+    "BufferFull",
+    "DeliveryFailed",
+    "Failure",
+    "FlushTimeout",
+    "GivenUp",
+    "InvalidEvent",
+    "ProducerClosed",
+    "ProducerError",
+    "UsageFields",
+    "UsageProducer",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name == "UsageProducer":
+        from streams.producers.usage import UsageProducer
+
+        return UsageProducer
+    if name == "AsyncUsageProducer":
+        from streams.producers.async_usage import AsyncUsageProducer
+
+        return AsyncUsageProducer
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,165 @@
+"""The pure core over files: what a worker would have published, with no Kafka and the same bytes every time."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import BinaryIO, Final, NamedTuple
+
+import msgspec
+
+from streams.core.effects import Effects
+from streams.core.engine import Chunk, Engine, EngineParams
+from streams.core.events import UsageDecoder, UsageEvent
+from streams.core.pseudonyms import Pseudonyms
+from streams.core.topics import USAGE
+from streams.state.memory import MemoryStore
+
+__all__ = ["Summary", "newest_until", "replay"]
+
+#: Records a chunk, as the worker's transport has it; results do not depend on it.
+_CHUNK: Final = 1_000
+#: Chunks between two drains, so that the state is written about as often as a worker writes it.
+_CHUNKS_A_DRAIN: Final = 10
+
+
+@dataclass(slots=True)
+class Summary:
+    """What became of the records: ``received = applied + duplicates + dead_lettered + late + rerouted``.
+
+    ``windows`` counts windows published, ``kpis`` their publications with every revision. ``dead_lettered`` leaves out
+    what came too late, which is dead-lettered too but counted as ``late``.
+    """
+
+    received: int = 0
+    applied: int = 0
+    duplicates: int = 0
+    dead_lettered: int = 0
+    late: int = 0
+    rerouted: int = 0
+    windows: int = 0
+    kpis: int = 0
+    reasons: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def holds(self) -> bool:
+        """Whether every record received is accounted for."""
+        return self.received == self.applied + self.duplicates + self.dead_lettered + self.late + self.rerouted
+
+
+class _Lines(NamedTuple):
+    """Records with their place among all lines of all files, blank ones included."""
+
+    offsets: list[int]
+    values: list[bytes]
+    size: int
+
+
+def replay(
+    usage_paths: Sequence[Path],
+    *,
+    params: EngineParams,
+    decoder: UsageDecoder,
+    pseudonyms: Pseudonyms,
+    now_ms: int,
+    kpis_out: BinaryIO | None = None,
+    dead_letters_out: BinaryIO | None = None,
+    advance: Callable[[int], object] = lambda _: None,
+) -> Summary:
+    """Run the engine over files of JSON lines as one partition, and close every window at their end.
+
+    Equal files and parameters give equal bytes. Both outputs are JSON lines: KPIs in the order they are published in,
+    dead letters in that of the log. A dead letter's ``offset`` is its line, counted from 0 through all files, and its
+    payload is base64.
+
+    Args:
+        usage_paths: Files in the order they are read in; blank lines are passed over.
+        params: What the engine is told once.
+        decoder: Decodes the lines.
+        pseudonyms: Of actors; nothing published depends on its key where actors are few enough to be counted exactly.
+        now_ms: The clock, which stands still: by it the future is told, and dead letters are dated. See
+            :func:`newest_until`.
+        kpis_out: Takes the KPIs.
+        dead_letters_out: Takes the dead letters.
+        advance: Told the bytes read since it was last told.
+
+    Raises:
+        OSError: a file cannot be read.
+    """
+    store = MemoryStore()
+    engine = Engine(params, store, decoder, pseudonyms, 0, lambda _: 0)
+    summary = Summary()
+    encode = msgspec.json.Encoder().encode
+
+    def settle() -> None:
+        effects = engine.drain()
+        store.write(effects.writes)
+        _count(effects, summary)
+        if kpis_out is not None:
+            kpis_out.writelines(encode(publication.kpi) + b"\n" for publication in effects.publications)
+        if dead_letters_out is not None:
+            # The engine refuses a chunk's unreadable records before its unacceptable ones; lines know no chunks.
+            letters = sorted(effects.dead_letters, key=lambda letter: letter.offset)
+            dead_letters_out.writelines(encode(letter) + b"\n" for letter in letters)
+
+    for number, lines in enumerate(_chunks(usage_paths), start=1):
+        end = lines.offsets[-1] + 1
+        engine.step(Chunk(USAGE, 0, lines.offsets, lines.values, end, lines.offsets[0]), now_ms)
+        if number % _CHUNKS_A_DRAIN == 0:
+            settle()
+        advance(lines.size)
+    settle()
+    engine.finish()
+    settle()
+    return summary
+
+
+def newest_until(
+    usage_paths: Sequence[Path],
+    *,
+    decoder: UsageDecoder,
+    until_ms: int,
+    advance: Callable[[int], object] = lambda _: None,
+) -> int:
+    """The newest valid event's time that is not after ``until_ms``; ``until_ms`` itself when there is none.
+
+    A replay's clock: it belongs to the files, not to the moment of the replay, and still lets events of the far future
+    be told. Reads the files once. Raises OSError.
+    """
+    newest_ms = 0
+    for lines in _chunks(usage_paths):
+        for event in decoder.decode(lines.values).events:
+            if isinstance(event, UsageEvent) and newest_ms < event.occurred_at <= until_ms:
+                newest_ms = event.occurred_at
+        advance(lines.size)
+    return newest_ms or until_ms
+
+
+def _chunks(paths: Iterable[Path]) -> Iterator[_Lines]:
+    """The files' lines, a chunk at a time; never an empty chunk."""
+    numbered = enumerate(_lines(paths))
+    while raw := list(islice(numbered, _CHUNK)):
+        kept = [(offset, value) for offset, line in raw if (value := line.rstrip(b"\r\n")).strip()]
+        if kept:
+            offsets, values = zip(*kept, strict=True)
+            yield _Lines(list(offsets), list(values), sum(len(line) for _, line in raw))
+
+
+def _lines(paths: Iterable[Path]) -> Iterator[bytes]:
+    for path in paths:
+        with path.open("rb") as file:
+            yield from file
+
+
+def _count(effects: Effects, summary: Summary) -> None:
+    for counts in effects.counts.values():
+        summary.received += counts.received
+        summary.applied += counts.applied
+        summary.duplicates += counts.duplicate
+        summary.dead_lettered += counts.dead_lettered.total()
+        summary.late += counts.late
+        summary.rerouted += counts.rerouted
+    summary.kpis += len(effects.publications)
+    summary.windows += sum(publication.kpi.revision == 1 for publication in effects.publications)
+    for letter in effects.dead_letters:
+        summary.reasons[letter.reason] = summary.reasons.get(letter.reason, 0) + 1

@@ -1,0 +1,69 @@
+"""The sections of the settings: one frozen model per nested key of the configuration file."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+__all__ = ["DeadLetterSettings", "DedupeSettings", "MetricSettings", "StateSettings", "WindowSettings"]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class WindowSettings(_Section):
+    """When a window closes and how long it may still be corrected, in seconds of event time."""
+
+    lateness_seconds: Annotated[int, Field(ge=0, le=86_400)] = 60
+    """How far the watermark stays behind the newest event."""
+    grace_seconds: Annotated[int, Field(ge=0, le=30 * 86_400)] = 86_400
+    """How long a closed window is still corrected; later events are dead-lettered as too_late."""
+    idle_seconds: Annotated[int, Field(ge=1, le=86_400)] = 30
+    """Silence of a partition after which the clock moves its watermark on."""
+    far_future_seconds: Annotated[int, Field(ge=1, le=86_400)] = 600
+    """How far ahead of the clock an event may lie before it is dead-lettered."""
+
+    @model_validator(mode="after")
+    def _grace_covers_lateness(self) -> "WindowSettings":
+        if self.grace_seconds < self.lateness_seconds:
+            raise ValueError(
+                f"windows.grace_seconds ({self.grace_seconds}) is shorter than windows.lateness_seconds "
+                f"({self.lateness_seconds}); make the grace at least as long"
+            )
+        return self
+
+
+class DedupeSettings(_Section):
+    """How long, and how many, identities of events are remembered."""
+
+    horizon_days: Annotated[int, Field(ge=1, le=30)] = 3
+    """How long an event id is remembered; a later copy counts again."""
+    request_horizon_days: Annotated[int, Field(ge=1, le=30)] = 1
+    """How long a provider's request id is remembered, to join sources that saw the same call."""
+    max_ids_per_partition: Annotated[int, Field(ge=1_000, le=2**32)] = 50_000_000
+    """Bound on remembered ids of one partition; the oldest hours go first."""
+
+
+class DeadLetterSettings(_Section):
+    """When so much is rejected that the worker must stop rather than dead-letter everything."""
+
+    max_share: Annotated[float, Field(gt=0, le=1)] = 0.5
+    """Share of rejected records in the window above which the worker stops; 1 never stops."""
+    window: Annotated[int, Field(ge=1, le=10_000_000)] = 1_000
+    """Number of latest records of a partition that max_share looks at."""
+
+
+class StateSettings(_Section):
+    """Memory of the local store of one partition, in mebibytes."""
+
+    block_cache_mb: Annotated[int, Field(ge=1, le=65_536)] = 64
+    """RocksDB block cache."""
+    write_buffer_mb: Annotated[int, Field(ge=1, le=4_096)] = 64
+    """RocksDB write buffer."""
+
+
+class MetricSettings(_Section):
+    """Bounds of what the worker exposes to Prometheus."""
+
+    max_series: Annotated[int, Field(ge=100, le=1_000_000)] = 5_000
+    """Series a worker may expose; further label values are folded into 'other'."""

@@ -1,0 +1,59 @@
+"""The closed sets of label values that telemetry itself defines; public, like the metrics' names."""
+
+from enum import StrEnum
+
+__all__ = ["Direction", "RecoverySource", "Role", "Stage", "StatePart", "TransactionResult"]
+
+
+class Stage(StrEnum):
+    """A step of the pipeline, timed once per chunk or transaction; the words of ARCHITECTURE and of the packages."""
+
+    FETCH = "fetch"
+    DECODE = "decode"
+    DEDUPE = "dedupe"
+    AGGREGATE = "aggregate"
+    CLOSE = "close"
+    COMMIT = "commit"
+    STORE = "store"
+
+
+class TransactionResult(StrEnum):
+    """How a transaction ended; ``fenced`` means another worker owns the shard now."""
+
+    COMMITTED = "committed"
+    ABORTED = "aborted"
+    FENCED = "fenced"
+
+
+class RecoverySource(StrEnum):
+    """Where a shard's state came from: its own store, a warm standby, or the changelog from its beginning."""
+
+    LOCAL = "local"
+    CHANGELOG = "changelog"
+    STANDBY = "standby"
+
+
+class Role(StrEnum):
+    """What a worker does with a shard."""
+
+    ACTIVE = "active"
+    STANDBY = "standby"
+
+
+class StatePart(StrEnum):
+    """What the bytes of the state are held in."""
+
+    BLOCK_CACHE = "block_cache"
+    MEMTABLES = "memtables"
+    TABLE_READERS = "table_readers"
+    FILTERS = "filters"
+    FILES = "files"
+
+
+class Direction(StrEnum):
+    """The disjoint token buckets; reasoning is a part of output."""
+
+    INPUT = "input"
+    CACHE_READ = "cache_read"
+    CACHE_WRITE = "cache_write"
+    OUTPUT = "output"
