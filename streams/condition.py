@@ -22,14 +22,16 @@ class Reporter:
     def __init__(self, telemetry: Telemetry) -> None:
         self._telemetry = telemetry
 
-    def committed(self, shard: int, effects: Effects, stages: dict[str, float], seconds: float, lag_ms: int) -> None:
+    def committed(
+        self, shard: int, effects: Effects, stages: dict[str, float], seconds: float, caught_up: bool
+    ) -> None:
         """A transaction is visible."""
         telemetry = self._telemetry
         telemetry.effects(effects)
         events = 0
         for topic, counts in effects.counts.items():
             events += counts.received
-            telemetry.progressed(topic, shard, effects.newest_ms)
+            telemetry.progressed(topic, shard, effects.newest_ms, caught_up=caught_up)
         telemetry.transaction(TransactionResult.COMMITTED, events)
         for stage, spent in stages.items():
             telemetry.stage(Stage(stage), spent)
@@ -38,6 +40,10 @@ class Reporter:
     def aborted(self, shard: int, result: str) -> None:
         """A transaction did not come about."""
         self._telemetry.transaction(TransactionResult(result))
+
+    def released(self, shard: int) -> None:
+        """The shard is not this worker's any more."""
+        self._telemetry.released(shard)
 
     def recovered(self, shard: int, source: str, seconds: float, records: int) -> None:
         """A shard was taken over."""

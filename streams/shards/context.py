@@ -21,11 +21,19 @@ __all__ = ["Observer", "ShardContext", "StageWatch"]
 class Observer(Protocol):
     """Told what shards did, once a transaction; feeds metrics and must not fail."""
 
-    def committed(self, shard: int, effects: Effects, stages: dict[str, float], seconds: float, lag_ms: int) -> None:
-        """A transaction is visible; ``stages`` are seconds of CPU by stage since the last one."""
+    def committed(
+        self, shard: int, effects: Effects, stages: dict[str, float], seconds: float, caught_up: bool
+    ) -> None:
+        """A transaction is visible; ``stages`` are seconds of CPU by stage since the last one.
+
+        ``caught_up`` when no record that has arrived is left over.
+        """
 
     def aborted(self, shard: int, result: str) -> None:
         """A transaction did not come about: ``aborted`` or ``fenced``."""
+
+    def released(self, shard: int) -> None:
+        """The shard is not this worker's any more."""
 
     def recovered(self, shard: int, source: str, seconds: float, records: int) -> None:
         """A shard was taken over; ``source`` is local, standby or changelog."""

@@ -176,6 +176,7 @@ class Ownership:
         task = self._tasks.pop(partition)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+        self._context.observer.released(partition)
         log.info("shard_released", partition=partition)
 
     async def _drop_standby(self, partition: int) -> None:

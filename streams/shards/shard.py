@@ -116,6 +116,9 @@ class Shard:
         if chunk.fetch_start > expected:
             return Verdict.HOLE
         self.next_offsets[chunk.topic] = chunk.next_offset
+        if not self._queue:
+            # Health judges how long waiting work has not moved: the wait begins now.
+            self.progress_at = time.monotonic()
         self._queue.append(arrival if chunk.fetch_start == expected else _Trimmed(arrival, expected))
         self._arrived.set()
         if len(self._queue) >= _QUEUE_CHUNKS:
@@ -194,9 +197,7 @@ class Shard:
             arrival.done()
         context.cross(CrashPoint.ACKED)
         self.progress_at = time.monotonic()
-        context.observer.committed(
-            self.partition, effects, context.watch.take(), seconds, max(0, now_ms - effects.newest_ms)
-        )
+        context.observer.committed(self.partition, effects, context.watch.take(), seconds, not self._queue)
 
     async def close(self) -> None:
         """Let go of the partition; waiting submitters are released."""

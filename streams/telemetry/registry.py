@@ -9,6 +9,7 @@ import platform
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import add
 from typing import Final, NamedTuple
 
 from prometheus_client import CollectorRegistry
@@ -105,8 +106,7 @@ class Telemetry:
                 self._add("assay_duplicate_requests_total", tuple(pair), count)
             for pair, count in effects.request_conflicts.items():
                 self._add("assay_request_conflicts_total", tuple(pair), count)
-            for publication in effects.publications:
-                self._publish(publication)
+            self._publish(effects.publications)
 
     def accounted(self, topic: str, counts: Counts) -> None:
         """Account for one topic's records alone; the same check as :meth:`effects`."""
@@ -194,20 +194,37 @@ class Telemetry:
     def _add(self, name: str, values: tuple[str, ...], amount: int = 1) -> None:
         self._counters[name].add(values, amount)
 
-    def _publish(self, publication: Publication) -> None:
-        """Count a publication; only a workflow's five-minute windows feed spend and tokens, the others repeat them."""
-        kpi = publication.kpi
-        if kpi.revision > 1:
-            self._add("assay_window_revisions_total", ())
-        else:
-            self._add("assay_windows_published_total", (kpi.scope, Window(kpi.window_size_ms).label))
-        if kpi.scope != Scope.WORKFLOW.label or kpi.window_size_ms != Window.FIVE_MINUTES or kpi.workflow is None:
-            return
-        scope, (spend, *tokens) = (kpi.team, kpi.workflow), publication.added
-        if kpi.spend_micro_usd is not None:
-            self._add("assay_spend_usd_total", scope, spend)
-        for direction, count in zip(Direction, tokens, strict=True):
-            self._add("assay_tokens_total", (*scope, direction), count)
+    def _publish(self, publications: Sequence[Publication]) -> None:
+        """Count publications; only a workflow's five-minute windows feed spend and tokens, the others repeat them.
+
+        Summed up per scope first: a transaction in catch-up publishes several windows of each.
+        """
+        published: dict[tuple[str, int], int] = {}
+        revisions = 0
+        added: dict[tuple[str, str], list[int]] = {}
+        spending: set[tuple[str, str]] = set()
+        for kpi, amounts in publications:
+            if kpi.revision > 1:
+                revisions += 1
+            else:
+                window = kpi.scope, kpi.window_size_ms
+                published[window] = published.get(window, 0) + 1
+            if kpi.workflow is None or kpi.window_size_ms != Window.FIVE_MINUTES:
+                continue
+            scope = kpi.team, kpi.workflow
+            sums = added.get(scope)
+            added[scope] = list(amounts) if sums is None else [*map(add, sums, amounts)]
+            if kpi.spend_micro_usd is not None:
+                spending.add(scope)
+        if revisions:
+            self._add("assay_window_revisions_total", (), revisions)
+        for (name, size), count in published.items():
+            self._add("assay_windows_published_total", (name, Window(size).label), count)
+        for scope, (spend, *tokens) in added.items():
+            if scope in spending:
+                self._add("assay_spend_usd_total", scope, spend)
+            for direction, count in zip(Direction, tokens, strict=True):
+                self._add("assay_tokens_total", (*scope, direction), count)
 
     def _present(self, now: Readings, now_ms: int) -> Iterator[tuple[str, Iterable[tuple[tuple[str, ...], float]]]]:
         """The gauges' readings."""
