@@ -17,10 +17,18 @@ _ONE: Final = [bytes([low]) for low in range(128)]
 _LAST: Final = _ONE + [bytes([low | 128, high]) for high in range(1, 128) for low in range(128)]
 _MORE: Final = [bytes([low | 128, high | 128]) for high in range(128) for low in range(128)]
 _14_BITS: Final = (1 << 14) - 1
+#: The natural numbers that two bytes hold, zigzag-encoded: most counts.
+_SMALL: Final = [_LAST[number << 1] for number in range(1 << 13)]
+#: Texts written lately: the same teams, workflows and models come again and again.
+_TEXTS: Final[dict[str, bytes]] = {}
+_TEXTS_BOUND: Final = 20_000
 
 
 def compile_writer(schema: Any) -> Callable[[Sequence[object]], bytes]:
     """A function from a record's values, in field order, to its datum.
+
+    Its source is generated from the schema, one expression a field: calling a function per field would cost more than
+    what the functions do. Only names of our own making enter the source, nothing of the schema's texts.
 
     Raises:
         ValueError: The schema is not a record, or uses a type our records do not use.
@@ -28,12 +36,31 @@ def compile_writer(schema: Any) -> Callable[[Sequence[object]], bytes]:
     if not isinstance(schema, dict) or schema.get("type") != "record":
         msg = "only a record can be written"
         raise ValueError(msg)
-    writers = [_writer(field["type"]) for field in schema["fields"]]
-
-    def write(values: Sequence[object]) -> bytes:
-        return b"".join([write_field(value) for write_field, value in zip(writers, values, strict=True)])
-
+    scope: dict[str, Any] = {"small": _SMALL, "write_long": write_long, "texts": _TEXTS, "write_text": _write_text}
+    names = [f"v{place}" for place in range(len(schema["fields"]))]
+    fields = [_expression(field["type"], name, scope) for field, name in zip(schema["fields"], names, strict=True)]
+    source = f"def write(values):\n    {', '.join(names)}, = values\n    return b''.join(({', '.join(fields)},))\n"
+    exec(source, scope)  # noqa: S102
+    write: Callable[[Sequence[object]], bytes] = scope["write"]
     return write
+
+
+def _expression(schema: Any, name: str, scope: dict[str, Any]) -> str:
+    """Source that writes the value of a name."""
+    if isinstance(schema, dict) and schema["type"] in ("int", "long", "string", "boolean"):
+        schema = schema["type"]
+    match schema:
+        case "int" | "long":
+            return f"(small[{name}] if 0 <= {name} < {len(_SMALL)} else write_long({name}))"
+        case "string":
+            return f"(texts.get({name}) or write_text({name}))"
+        case "boolean":
+            return f"(b'\\x01' if {name} else b'\\x00')"
+        case ["null", inner]:
+            return f"(b'\\x00' if {name} is None else b'\\x02' + {_expression(inner, name, scope)})"
+        case _:
+            scope[f"write_{name}"] = _writer(schema)
+            return f"write_{name}({name})"
 
 
 def write_long(value: int) -> bytes:
@@ -68,6 +95,13 @@ def _write_bytes(value: bytes) -> bytes:
 def _write_string(value: str) -> bytes:
     data = value.encode()
     return write_long(len(data)) + data
+
+
+def _write_text(value: str) -> bytes:
+    if len(_TEXTS) >= _TEXTS_BOUND:
+        _TEXTS.clear()
+    data = _TEXTS[value] = _write_string(value)
+    return data
 
 
 def _write_boolean(value: bool) -> bytes:

@@ -79,7 +79,8 @@ class Telemetry:
         self._counters: dict[str, Counter] = {}
         self._histograms: dict[str, Histogram] = {}
         self._gauges: dict[str, Gauge] = {}
-        for metric, labels in _guarded(max_series, denied_labels):
+        self._scopes = LabelGuard(scope_sets(max_series))
+        for metric, labels in _guarded(self._scopes, denied_labels):
             match metric.kind:
                 case Kind.COUNTER:
                     per_unit = _MICRO_USD if metric.unit == "usd" else 1
@@ -191,18 +192,19 @@ class Telemetry:
         for reason, count in counts.dead_lettered.items():
             self._add("assay_events_dead_lettered_total", (topic, reason), count)
 
-    def _add(self, name: str, values: tuple[str, ...], amount: int = 1) -> None:
-        self._counters[name].add(values, amount)
+    def _add(self, name: str, values: tuple[str, ...], amount: int = 1, updates: int = 1) -> None:
+        self._counters[name].add(values, amount, updates)
 
     def _publish(self, publications: Sequence[Publication]) -> None:
         """Count publications; only a workflow's five-minute windows feed spend and tokens, the others repeat them.
 
-        Summed up per scope first: a transaction in catch-up publishes several windows of each.
+        Summed up per scope first: a transaction in catch-up publishes several windows of each, and most of a very large
+        company's scopes are one, ``other``.
         """
         published: dict[tuple[str, int], int] = {}
         revisions = 0
-        added: dict[tuple[str, str], list[int]] = {}
-        spending: set[tuple[str, str]] = set()
+        added: dict[tuple[str, ...], list[int]] = {}
+        spending: set[tuple[str, ...]] = set()
         for kpi, amounts in publications:
             if kpi.revision > 1:
                 revisions += 1
@@ -211,20 +213,20 @@ class Telemetry:
                 published[window] = published.get(window, 0) + 1
             if kpi.workflow is None or kpi.window_size_ms != Window.FIVE_MINUTES:
                 continue
-            scope = kpi.team, kpi.workflow
+            scope = self._scopes.admit((kpi.team, kpi.workflow))
             sums = added.get(scope)
-            added[scope] = list(amounts) if sums is None else [*map(add, sums, amounts)]
+            added[scope] = [*amounts, 1] if sums is None else [*map(add, sums, (*amounts, 1))]
             if kpi.spend_micro_usd is not None:
                 spending.add(scope)
         if revisions:
             self._add("assay_window_revisions_total", (), revisions)
         for (name, size), count in published.items():
             self._add("assay_windows_published_total", (name, Window(size).label), count)
-        for scope, (spend, *tokens) in added.items():
+        for scope, (spend, *tokens, updates) in added.items():
             if scope in spending:
-                self._add("assay_spend_usd_total", scope, spend)
+                self._add("assay_spend_usd_total", scope, spend, updates)
             for direction, count in zip(Direction, tokens, strict=True):
-                self._add("assay_tokens_total", (*scope, direction), count)
+                self._add("assay_tokens_total", (*scope, direction), count, updates)
 
     def _present(self, now: Readings, now_ms: int) -> Iterator[tuple[str, Iterable[tuple[tuple[str, ...], float]]]]:
         """The gauges' readings."""
@@ -251,13 +253,12 @@ def _check(topic: str, counts: Counts) -> None:
         raise ValueError(f"{topic}: records that came too late count as late, not as dead-lettered")
 
 
-def _guarded(max_series: int, denied_labels: Collection[str]) -> Iterator[tuple[Metric, Labels]]:
+def _guarded(scopes: LabelGuard, denied_labels: Collection[str]) -> Iterator[tuple[Metric, Labels]]:
     """The catalogue with what bounds each metric's label values."""
     denied = frozenset(denied_labels)
     known = {label.name for metric in CATALOGUE for label in metric.labels}
     if unknown := denied - known:
         raise ConfigError(f"no metric has the label {min(unknown)!r}; labels are {', '.join(sorted(known))}")
-    scopes = LabelGuard(scope_sets(max_series))
     for metric in CATALOGUE:
         guard = scopes if metric.budgeted else LabelGuard(math.prod(label.bound or 1 for label in metric.open_labels))
         yield metric, Labels(metric, denied, guard)

@@ -27,8 +27,8 @@ class Labels:
         self._open = tuple(place for place, label in enumerate(kept) if label.values is None)
         self._overflows: dict[str, int] = {}
 
-    def key(self, values: tuple[str, ...]) -> tuple[str, ...]:
-        """The label values, in the order of ``names``, that an update is recorded under."""
+    def key(self, values: tuple[str, ...], updates: int = 1) -> tuple[str, ...]:
+        """The label values, in the order of ``names``, that so many updates are recorded under."""
         kept = [values[place] for place in self._kept]
         given = tuple(kept[place] for place in self._open)
         admitted = self._guard.admit(given) if given else given
@@ -36,7 +36,7 @@ class Labels:
             for place, value in zip(self._open, admitted, strict=True):
                 kept[place] = value
                 name = self.names[place]
-                self._overflows[name] = self._overflows.get(name, 0) + 1
+                self._overflows[name] = self._overflows.get(name, 0) + updates
         return tuple(kept)
 
     def take_overflows(self) -> list[tuple[str, int]]:
@@ -62,9 +62,9 @@ class Counter:
         self._sums: dict[tuple[str, ...], int] = {}
         self._debts: dict[tuple[str, ...], int] = {}
 
-    def add(self, values: tuple[str, ...], amount: int = 1) -> None:
-        """Add to a series; a negative amount becomes a debt."""
-        key = self.labels.key(values)
+    def add(self, values: tuple[str, ...], amount: int = 1, updates: int = 1) -> None:
+        """Add to a series the sum of so many updates; a negative amount becomes a debt."""
+        key = self.labels.key(values, updates)
         due = amount + self._debts.pop(key, 0)
         if due < 0:
             self._debts[key] = due
