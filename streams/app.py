@@ -8,11 +8,12 @@ import socket
 import threading
 import uuid
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import faust
 import structlog
 from aiokafka.partitioner import murmur2
+from faust.assignor.partition_assignor import PartitionAssignor
 from faust.types import TP
 
 from streams.agents.usage import KafkaReader, declare_agent
@@ -115,7 +116,7 @@ class WorkerApp:
         active = {place.partition for place in assigned if place.topic in self.inputs}
         owners = {
             url: {number for numbers in places.values() for number in numbers}
-            for url, places in self.app.assignor.external_topics_metadata().items()
+            for url, places in cast(PartitionAssignor, self.app.assignor).external_topics_metadata().items()
         }
         me = str(self.app.conf.canonical_url)
         standby = standby_partitions(owners, me, self.settings.standby_replicas)
@@ -221,11 +222,15 @@ def run_worker(settings: Settings) -> int:
     gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)
+    code = _exit_code_of(worker)
+    if built.failure is not None:
+        raise built.failure
+    return code
+
+
+def _exit_code_of(worker: faust.Worker) -> int:
+    """Run to the end; mode ends every worker with SystemExit."""
     try:
         worker.execute_from_commandline()
     except SystemExit as ended:
-        if built.failure is None:
-            return int(ended.code or 0)
-    if built.failure is not None:
-        raise built.failure
-    return 0
+        return int(ended.code or 0)

@@ -1,6 +1,6 @@
 """The agent that reads input topics: takes chunks off the stream and hands each to its shard."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import faust
@@ -55,8 +55,8 @@ def declare_agent(app: faust.App, topics: list[str], ownership: Ownership) -> No
     source = app.topic(*topics, key_serializer=RAW, value_serializer=RAW, key_type=None, value_type=None)
 
     @app.agent(source, name="assay-usage")
-    async def usage(stream: AsyncIterator[Any]) -> None:
-        async for event in stream.noack().events():  # type: ignore[attr-defined]
+    async def usage(stream: Any) -> None:
+        async for event in stream.noack().events():
             message = event.message
             # Chunks fetched before a rebalance still lie in the queue after it, and would open a hole.
             if message.generation_id != app.consumer_generation_id:

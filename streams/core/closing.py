@@ -20,12 +20,15 @@ from streams.core.windows import BASE_MS, SIZES, Scope, Watermark, Window
 
 __all__ = ["Closer", "actor_band"]
 
-_BANDS: Final = ((100, "100+"), (50, "50-99"), (20, "20-49"), (10, "10-19"), (5, "5-9"), (1, "1-4"))
+_BANDS: Final = ((0, "0"), (4, "1-4"), (9, "5-9"), (19, "10-19"), (49, "20-49"), (99, "50-99"))
 
 
 def actor_band(actors: int) -> str:
     """The band in which a number of active actors is published."""
-    return next((band for least, band in _BANDS if actors >= least), "0")
+    for most, band in _BANDS:
+        if actors <= most:
+            return band
+    return "100+"
 
 
 class Closer:
@@ -144,17 +147,18 @@ class Closer:
 
 
 def _kpi(row: Aggregate, revision: int, config_version: str) -> Kpi:
-    place = row.place
-    attributed = row.calls > row.unattributed
+    window, scope, bucket, team, workflow = row.place
+    size = int(window)
+    calls = row.calls
     return Kpi(
-        scope=place.scope.label,
-        team=place.team,
-        workflow=place.workflow if place.scope is Scope.WORKFLOW else None,
-        window_size_ms=int(place.window),
-        window_start=place.start_ms,
-        window_end=place.end_ms,
+        scope=scope.label,
+        team=team,
+        workflow=workflow or None,
+        window_size_ms=size,
+        window_start=bucket * size,
+        window_end=bucket * size + size,
         revision=revision,
-        calls=row.calls,
+        calls=calls,
         errors=row.errors,
         input_tokens=row.input,
         cache_read_tokens=row.cache_read,
@@ -166,8 +170,8 @@ def _kpi(row: Aggregate, revision: int, config_version: str) -> Kpi:
         unpriced_tokens=row.unpriced_tokens,
         runs=distinct.count(row.runs),
         runs_exact=distinct.is_exact(row.runs),
-        active_actors=actor_band(distinct.count(row.actors)) if attributed else None,
-        first_event=row.first_ms if row.calls else None,
-        last_event=row.last_ms if row.calls else None,
+        active_actors=actor_band(distinct.count(row.actors)) if calls > row.unattributed else None,
+        first_event=row.first_ms if calls else None,
+        last_event=row.last_ms if calls else None,
         config_version=config_version,
     )

@@ -36,7 +36,7 @@ _PLACE: Final = struct.Struct(">II")
 
 class _Sealed(NamedTuple):
     number: int
-    count: int
+    size: int
     page_bits: int
     newest_ms: int
     bloom: Bloom
@@ -77,11 +77,11 @@ class Memory:
         self._newest_ms = 0
 
     def __len__(self) -> int:
-        return self._waiting + sum(segment.count for segment in self._sealed)
+        return self._waiting + sum(segment.size for segment in self._sealed)
 
     @property
     def _waiting(self) -> int:
-        return len(self.fresh) + self._middle.shape[1] + self._main.shape[1]
+        return len(self.fresh) + int(self._middle.shape[1]) + int(self._main.shape[1])
 
     @property
     def size_bytes(self) -> int:

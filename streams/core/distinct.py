@@ -5,7 +5,7 @@ itself), which depends on the set of members alone, not on the order they came i
 give the same bytes and the same estimate. Source: Flajolet et al. 2007; Apache DataSketches, HLL_4.
 """
 
-from array import array
+import struct
 from typing import Final
 
 from datasketches import HLL_4, hll_sketch, hll_union
@@ -74,22 +74,26 @@ def is_exact(members: Distinct) -> bool:
 
 def count(members: Distinct) -> int:
     """The number of members; an estimate beyond the bound."""
-    members = normal(members)
-    if isinstance(members, set):
+    if type(members) is set and len(members) <= EXACT_BOUND:
         return len(members)
+    members = normal(members)
+    assert isinstance(members, Sketch)
     members.settle()
-    return round(hll_sketch.deserialize(members.hll).get_estimate())
+    estimate: float = hll_sketch.deserialize(members.hll).get_estimate()
+    return round(estimate)
 
 
 def merge(into: Distinct, other: Distinct) -> Distinct:
     """The union; ``into`` may be changed in place."""
-    if isinstance(other, set):
-        if isinstance(into, set):
+    if type(other) is set:
+        if type(into) is set:
             into |= other
-            return normal(into)
+            return into if len(into) <= EXACT_BOUND else normal(into)
+        assert isinstance(into, Sketch)
         into.pending |= other
         into.settle()
         return into
+    assert isinstance(other, Sketch)
     other.settle()
     if isinstance(into, set):
         return Sketch(_united([other.hll], into), set())
@@ -98,9 +102,14 @@ def merge(into: Distinct, other: Distinct) -> Distinct:
 
 def encode(members: Distinct) -> bytes:
     """Bytes that depend on the set of members alone: a tag, then sorted members or the canonical sketch."""
+    if type(members) is set:
+        size = len(members)
+        if size <= 1:
+            return b"\x00" + next(iter(members)).to_bytes(8, "little") if size else b"\x00"
+        if size <= EXACT_BOUND:
+            return b"\x00" + struct.pack(f"<{size}Q", *sorted(members))
     members = normal(members)
-    if isinstance(members, set):
-        return b"\x00" + array("Q", sorted(members)).tobytes()
+    assert isinstance(members, Sketch)
     members.settle()
     return b"\x01" + members.hll
 
@@ -108,5 +117,5 @@ def encode(members: Distinct) -> bytes:
 def decode(data: bytes) -> Distinct:
     """The inverse of :func:`encode`."""
     if data[0] == 0:
-        return set(array("Q", data[1:]))
+        return set(struct.unpack(f"<{len(data) // 8}Q", data[1:]))
     return Sketch(data[1:], set())

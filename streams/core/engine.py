@@ -8,18 +8,18 @@ whoever runs the engine makes all of that visible together before the next step.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
-from operator import attrgetter
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
 import orjson
 from xxhash import xxh3_64_intdigest
 
 from streams.core import identity, keys
+from streams.core.aggregate import Aggregate
 from streams.core.closing import Closer
 from streams.core.deadletters import DeadLetter
 from streams.core.dedupe import Memory
 from streams.core.effects import Effects, Reroute, SourcePair
-from streams.core.events import Rejection, UsageDecoder, UsageEvent
+from streams.core.events import Decoded, Rejection, UsageDecoder, UsageEvent
 from streams.core.pseudonyms import Pseudonyms, iso_week
 from streams.core.reasons import Reason
 from streams.core.rows import Rows
@@ -105,15 +105,11 @@ class Engine:
     def step(self, chunk: Chunk, now_ms: int) -> None:
         """Take in one chunk; records at or below the applied offset must have been cut off by the caller."""
         decoded = self._decoder.decode(chunk.values)
-        events, places = decoded.events, range(len(decoded.events))
-        counts = self._effects.of_topic(chunk.topic)
-        counts.received += len(events)
-        letters = len(self._effects.dead_letters)
+        self._effects.of_topic(chunk.topic).received += len(decoded.events)
         self.applied[chunk.topic] = chunk.next_offset
         self._arrived_ms = now_ms
         first = len(self._effects.dead_letters)
-        if decoded.rejected:
-            events, places = self._reject(chunk, decoded.events, now_ms)
+        events, places = self._accepted(chunk, decoded, now_ms)
         self._stopwatch("decode")
         ids = identity.event_hashes(events, self._params.seed)
         requests = identity.request_hashes(events, self._params.seed)
@@ -121,8 +117,6 @@ class Engine:
         old_requests = self._requests.find([request for request in requests if request])
         self._stopwatch("dedupe")
         self._apply(chunk, events, places, ids, requests, old_ids, old_requests, now_ms)
-        # In order of the log, whichever stage refused a record: not in an order that depends on the chunk.
-        self._effects.dead_letters[letters:] = sorted(self._effects.dead_letters[letters:], key=attrgetter("offset"))
         if decoded.rejected:
             # In the order of the log, whichever stage refused them: chunks must not show.
             letters = self._effects.dead_letters
@@ -142,7 +136,8 @@ class Engine:
         newest, tick_at = watermark.newest_ms, self._tick_at()
         closed_before, too_late_before = closer.closed_before, closer.too_late_before
         bucket, in_bucket, actors, week = -1, rows.open.get(-1, {}), self._pseudonyms.of_week(0), 0
-        touched, applied, duplicate = [], 0, 0
+        touched: list[Aggregate] = []
+        applied = duplicate = 0
         for event, place, identifier, request in zip(events, places, ids, requests, strict=True):
             at, team = event.occurred_at, event.team
             if not here.get(team) and not self._belongs(chunk, place, team):
@@ -238,17 +233,19 @@ class Engine:
         """The event time that takes the watermark over its next 5-minute border."""
         return (self.watermark.value_ms // BASE_MS + 1) * BASE_MS + self._params.lateness_ms
 
-    def _reject(
-        self, chunk: Chunk, events: Sequence[UsageEvent | Rejection], now_ms: int
-    ) -> tuple[list[UsageEvent], list[int]]:
-        good, places = [], []
-        for place, event in enumerate(events):
+    def _accepted(self, chunk: Chunk, decoded: Decoded, now_ms: int) -> tuple[list[UsageEvent], Sequence[int]]:
+        """The events that decode lets through, and their places in the chunk; the others become dead letters."""
+        if not decoded.rejected:
+            return cast("list[UsageEvent]", decoded.events), range(len(decoded.events))
+        events: list[UsageEvent] = []
+        places: list[int] = []
+        for place, event in enumerate(decoded.events):
             if isinstance(event, Rejection):
                 self._dead_letter(chunk, place, event.reason, event.detail, now_ms)
             else:
-                good.append(event)
+                events.append(event)
                 places.append(place)
-        return good, places
+        return events, places
 
     def _dead_letter(self, chunk: Chunk, place: int, reason: Reason, detail: str, now_ms: int) -> None:
         counts = self._effects.of_topic(chunk.topic)

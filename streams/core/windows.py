@@ -5,7 +5,7 @@ day), so every coarser window is the sum of the finer ones within it.
 """
 
 from enum import IntEnum
-from typing import Final
+from typing import Final, Literal
 
 __all__ = ["BASE_MS", "SIZES", "Scope", "Watermark", "Window"]
 
@@ -16,6 +16,9 @@ class Window(IntEnum):
     FIVE_MINUTES = 300_000
     HOUR = 3_600_000
     DAY = 86_400_000
+
+    # Enum's own hash is a Python call, and sizes are part of every row's key.
+    __hash__ = int.__hash__
 
     @property
     def code(self) -> int:
@@ -54,10 +57,12 @@ class Scope(IntEnum):
     WORKFLOW = 1
     TEAM = 2
 
+    __hash__ = int.__hash__
+
     @property
-    def label(self) -> str:
+    def label(self) -> Literal["workflow", "team"]:
         """The scope as published."""
-        return self.name.lower()
+        return "workflow" if self is Scope.WORKFLOW else "team"
 
 
 class Watermark:

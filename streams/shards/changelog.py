@@ -42,11 +42,11 @@ class ChangelogReader:
         """The first offset of the partition, and the one behind its last committed record."""
         beginning = await self._consumer.beginning_offsets([self._place])
         end = await self._consumer.end_offsets([self._place])
-        return beginning[self._place], end[self._place]
+        return int(beginning[self._place]), int(end[self._place])
 
     async def catch_up(self, store: RocksStore) -> None:
         """Read from the store's position to what is the end now."""
-        end = (await self._consumer.end_offsets([self._place]))[self._place]
+        _, end = await self.borders()
         self._consumer.seek(self._place, store.position)
         while store.position < end:
             await self._read(store)
@@ -59,7 +59,9 @@ class ChangelogReader:
 
     async def lag(self, store: RocksStore) -> int:
         """How many offsets the store is behind."""
-        return max(0, (await self._consumer.end_offsets([self._place]))[self._place] - store.position)
+        _, end = await self.borders()
+        behind: int = end - store.position
+        return max(0, behind)
 
     async def _read(self, store: RocksStore) -> None:
         fetched = await self._consumer.getmany(self._place, timeout_ms=_FETCH_MS, max_records=20_000)

@@ -1,9 +1,7 @@
 """Makes one drain of effects visible: changelog, outputs and source offsets in one Kafka transaction."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
-from itertools import groupby
-from operator import itemgetter
+from collections.abc import Mapping
 from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer, TopicPartition
@@ -12,7 +10,7 @@ from aiokafka.structs import OffsetAndMetadata
 
 from streams.core.store import Writes
 from streams.shards.crashpoints import CrashPoint, Crossing
-from streams.shards.outputs import Output
+from streams.shards.outputs import Outputs
 from streams.transport.batches import build_batches
 
 __all__ = ["FENCED", "AtLeastOnce", "Committer", "ExactlyOnce"]
@@ -46,16 +44,14 @@ class Committer:
         """Disconnect; an open transaction is left to the next owner, or to its timeout."""
         try:
             await asyncio.wait_for(self._producer.stop(), timeout=5)
-        except (TimeoutError, asyncio.TimeoutError, *FENCED):
+        except (TimeoutError, *FENCED):
             return
 
-    async def commit(
-        self, writes: Writes, outputs: Iterable[Output], offsets: Mapping[TopicPartition, int], group: str
-    ) -> int:
+    async def commit(self, writes: Writes, outputs: Outputs, offsets: Mapping[TopicPartition, int], group: str) -> int:
         """Make it all visible; raises one of :data:`FENCED` when the partition has another owner."""
         raise NotImplementedError
 
-    async def _send(self, writes: Writes, outputs: Iterable[Output]) -> tuple[list[Any], list[tuple[Any, int]]]:
+    async def _send(self, writes: Writes, outputs: Outputs) -> tuple[list[Any], list[tuple[Any, int]]]:
         """Hand everything to the producer; gives the futures of all batches, and those of the changelog with sizes."""
         changelog = [
             (await self._producer.send_batch(batch, self._changelog.topic, partition=self._changelog.partition), size)
@@ -63,10 +59,9 @@ class Committer:
             if (size := batch.record_count())
         ]
         futures = [future for future, _ in changelog]
-        by_place = itemgetter(0, 1)
-        for (topic, partition), records in groupby(sorted(outputs, key=by_place), key=by_place):
-            for batch in build_batches(self._producer, ((record.key, record.value) for record in records)):
-                futures.append(await self._producer.send_batch(batch, topic, partition=partition))
+        for (topic, partition), records in outputs.items():
+            batches = build_batches(self._producer, records)
+            futures += [await self._producer.send_batch(batch, topic, partition=partition) for batch in batches]
         return futures, changelog
 
 
@@ -86,9 +81,7 @@ class ExactlyOnce(Committer):
             transactional_id=transactional_id, transaction_timeout_ms=_TRANSACTION_TIMEOUT_MS,
         )  # fmt: skip
 
-    async def commit(
-        self, writes: Writes, outputs: Iterable[Output], offsets: Mapping[TopicPartition, int], group: str
-    ) -> int:
+    async def commit(self, writes: Writes, outputs: Outputs, offsets: Mapping[TopicPartition, int], group: str) -> int:
         """Begin, send, attach the source offsets, wait for deliveries, commit: in that order."""
         producer = self._producer
         await producer.begin_transaction()
@@ -115,9 +108,7 @@ class AtLeastOnce(Committer):
     def __init__(self, brokers: str, changelog: str, partition: int, cross: Crossing) -> None:
         super().__init__(brokers, changelog, partition, cross, enable_idempotence=True)
 
-    async def commit(
-        self, writes: Writes, outputs: Iterable[Output], offsets: Mapping[TopicPartition, int], group: str
-    ) -> int:
+    async def commit(self, writes: Writes, outputs: Outputs, offsets: Mapping[TopicPartition, int], group: str) -> int:
         """Send and wait for deliveries; the applied offsets are in the changelog, the group's are not touched."""
         self._cross(CrashPoint.BEGUN)
         futures, changelog = await self._send(writes, outputs)

@@ -1,24 +1,18 @@
 """Effects as Kafka records: which topic, which partition, which bytes."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from streams.core import topics
 from streams.core.deadletters import DeadLetter
 from streams.core.effects import Effects
 from streams.core.kpis import Kpi
 
-__all__ = ["Encoders", "Names", "Output", "kpi_key", "outputs"]
+__all__ = ["Encoders", "Names", "Outputs", "kpi_key", "outputs"]
 
 
-class Output(NamedTuple):
-    """One record to send."""
-
-    topic: str
-    partition: int
-    key: bytes | None
-    value: bytes
+#: Records to send, key and value, by topic and partition.
+Outputs = dict[tuple[str, int], list[tuple[bytes | None, bytes]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +45,15 @@ def kpi_key(kpi: Kpi) -> bytes:
     return f"{kpi.scope}|{kpi.team}|{kpi.workflow or ''}|{kpi.window_size_ms}|{kpi.window_start}".encode()
 
 
-def outputs(effects: Effects, shard: int, names: Names, encoders: Encoders) -> Iterator[Output]:
+def outputs(effects: Effects, shard: int, names: Names, encoders: Encoders) -> Outputs:
     """All records that the effects ask for, the state's own excepted; results stay in the shard's partition."""
-    kpis = names.of(topics.KPIS)
-    for publication in effects.publications:
-        yield Output(kpis, shard, kpi_key(publication.kpi), encoders.kpi(publication.kpi))
-    dead_letters = names.of(topics.DEAD_LETTERS)
-    for letter in effects.dead_letters:
-        yield Output(dead_letters, shard, None, encoders.dead_letter(letter))
+    found: Outputs = {}
+    if effects.publications:
+        encode = encoders.kpi
+        found[names.of(topics.KPIS), shard] = [(kpi_key(kpi), encode(kpi)) for kpi, _ in effects.publications]
+    if effects.dead_letters:
+        letters = [(None, encoders.dead_letter(letter)) for letter in effects.dead_letters]
+        found[names.of(topics.DEAD_LETTERS), shard] = [*letters]
     for reroute in effects.reroutes:
-        yield Output(reroute.topic, reroute.partition, reroute.key, reroute.value)
+        found.setdefault((reroute.topic, reroute.partition), []).append((reroute.key, reroute.value))
+    return found

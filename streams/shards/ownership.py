@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import structlog
@@ -134,7 +134,7 @@ class Ownership:
             except StoreUnusable as error:
                 log.warning("store_rebuilt", partition=partition, reason=str(error))
                 RocksStore.wipe(self._context.store_path(partition))
-            except (KafkaError, DependencyError, OSError, TimeoutError, asyncio.TimeoutError) as error:
+            except (KafkaError, DependencyError, OSError, TimeoutError) as error:
                 self._context.observer.aborted(partition, "aborted")
                 log.warning("shard_restarts", partition=partition, reason=repr(error))
             except Exception as error:

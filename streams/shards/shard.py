@@ -130,7 +130,7 @@ class Shard:
         while True:
             try:
                 await asyncio.wait_for(self._arrived.wait(), timeout=_IDLE_TICK_S)
-            except (TimeoutError, asyncio.TimeoutError):
+            except TimeoutError:
                 self._context.watch.start()
                 self._engine.idle(self._context.clock.now_ms())
                 await self._commit([])
@@ -151,7 +151,7 @@ class Shard:
                     break
                 try:
                     await asyncio.wait_for(self._arrived.wait(), timeout=remaining)
-                except (TimeoutError, asyncio.TimeoutError):
+                except TimeoutError:
                     break
                 continue
             arrival = self._queue.popleft()

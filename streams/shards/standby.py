@@ -28,7 +28,8 @@ def standby_partitions(owned_by: Mapping[str, Iterable[int]], me: str, replicas:
     for owner, partitions in owned_by.items():
         others = [worker for worker in owned_by if worker != owner]
         for partition in partitions:
-            if me in sorted(others, key=lambda worker, number=partition: _rank(worker, number))[:replicas]:
+            ranked = sorted((_rank(worker, partition), worker) for worker in others)
+            if me in (worker for _, worker in ranked[:replicas]):
                 mine.add(partition)
     return mine
 

@@ -88,7 +88,7 @@ class ChunkConsumer(driver.Consumer):
     async def _wait_next_records(self, timeout: float) -> tuple[Any, Any]:
         """Fetch. Faust rests a whole second when every partition's buffer is full: a stall at each burst."""
         if not self.flow_active:
-            await self.wait(self.can_resume_flow)
+            await self.wait(self.can_resume_flow)  # type: ignore[arg-type]
         active = self._get_active_partitions()
         if not active:
             await self.sleep(_REST_SECONDS)

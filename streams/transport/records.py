@@ -58,8 +58,10 @@ class FetchedChunk:
         return len(self.values)
 
 
-class _ChunkRecords(PartitionRecords):  # type: ignore[misc]
+class _ChunkRecords(PartitionRecords):
     """Unpacks a fetch response into chunks; honours aborted transactions as its parent does."""
+
+    next_fetch_offset: int
 
     def _unpack_records(self) -> Iterator[FetchedChunk]:
         start = self.next_fetch_offset
@@ -100,7 +102,7 @@ class _ChunkRecords(PartitionRecords):  # type: ignore[misc]
         return bool(batch.is_control_batch)
 
 
-class _ChunkFetcher(Fetcher):  # type: ignore[misc]
+class _ChunkFetcher(Fetcher):
     """Hands out :class:`FetchedChunk` objects where its parent hands out records."""
 
     async def _proc_fetch_request(self, assignment: Any, node_id: int, request: Any) -> bool:
@@ -122,7 +124,7 @@ def _in_chunks(records: PartitionRecords) -> _ChunkRecords:
     )  # fmt: skip
 
 
-class ChunkedConsumer(AIOKafkaConsumer):  # type: ignore[misc]
+class ChunkedConsumer(AIOKafkaConsumer):
     """An aiokafka consumer whose fetched "records" are chunks.
 
     aiokafka builds its fetcher inside ``start`` and offers no hook, so the fetcher's class is exchanged right after;
