@@ -34,6 +34,7 @@ from streams.shards.crashpoints import crossing_from
 from streams.shards.outputs import Encoders, Names
 from streams.shards.ownership import Ownership
 from streams.shards.standby import standby_partitions
+from streams.shards.tables import window_tables
 from streams.state.rocks import RocksBudget
 from streams.telemetry.registry import Telemetry
 from streams.telemetry.sensor import RebalanceSensor
@@ -77,6 +78,8 @@ class WorkerApp:
         assert isinstance(tables, ShardTableManager)
         tables.on_assigned = self._assigned
         tables.positions = self._positions
+        for table in window_tables(self.ownership):
+            tables.show(table)
         self.app.on_before_shutdown.connect(self._before_shutdown)
 
     def fail(self, error: AssayError) -> None:

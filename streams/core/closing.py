@@ -42,6 +42,12 @@ class Closer:
         self._dirty = {keys.parse_row(key[1:]) for key, _ in store.range(keys.DIRTY, bytes([keys.DIRTY[0] + 1]))}
         self._closed = {size: watermark.closing_ms // size for size in SIZES}
         self._expired = dict.fromkeys(SIZES, 0)
+        self._sums: dict[Window, dict[int, dict[RowKey, Aggregate]]] = {Window.HOUR: {}, Window.DAY: {}}
+        for size in self._sums:
+            finer = size.finer
+            for scope in Scope:
+                for row in rows.scan(finer, scope, self._closed[size] * size // finer, self._closed[finer]):
+                    self._sum_up(row)
 
     @property
     def closed_before(self) -> int:
@@ -69,9 +75,10 @@ class Closer:
         for scope, workflow in ((Scope.WORKFLOW, event.workflow), (Scope.TEAM, "")):
             for size in SIZES:
                 bucket = event.occurred_at // size
-                if bucket >= self._closed[size]:
-                    break  # Summed up from the finer rows when it closes.
                 place = RowKey(size, scope, bucket, event.team, workflow)
+                if bucket >= self._closed[size]:
+                    self._sum_of(place).add(event, run, actor)
+                    break
                 row = self._rows.get(place)
                 if place not in self._dirty:
                     if row.calls:
@@ -105,32 +112,44 @@ class Closer:
             teams: dict[str, Aggregate] = {}
             for (team, _), row in sorted(self._rows.open.pop(bucket).items()):
                 self._announce(row, effects)
+                self._sum_up(row)
                 total = teams.get(team)
                 if total is None:
                     total = teams[team] = Aggregate(RowKey(Window.FIVE_MINUTES, Scope.TEAM, bucket, team, ""))
                 total.merge(row)
             for total in teams.values():
                 self._announce(total, effects)
+                self._sum_up(total)
                 self._rows.touch(total)
         self._closed[Window.FIVE_MINUTES] = max(before, self.closed_before)
 
     def _close_coarser(self, size: Window, effects: Effects) -> None:
-        start, before = self._closed[size], self._watermark.closing_ms // size
-        if before <= start:
-            return
-        finer = size.finer
-        for scope in Scope:
-            sums: dict[RowKey, Aggregate] = {}
-            for row in self._rows.scan(finer, scope, start * size // finer, before * size // finer):
-                place = row.place._replace(window=size, bucket=row.place.start_ms // size)
-                total = sums.get(place)
-                if total is None:
-                    total = sums[place] = Aggregate(place)
-                total.merge(row)
-            for place in sorted(sums):
-                self._announce(sums[place], effects)
-                self._rows.touch(sums[place])
-        self._closed[size] = before
+        before = self._watermark.closing_ms // size
+        sums = self._sums[size]
+        for bucket in sorted(bucket for bucket in sums if bucket < before):
+            for _, total in sorted(sums.pop(bucket).items()):
+                self._announce(total, effects)
+                self._sum_up(total)
+                self._rows.touch(total)
+        self._closed[size] = max(before, self._closed[size])
+
+    def _sum_up(self, row: Aggregate) -> None:
+        """Add a closed row to the coarser window that holds it."""
+        window, scope, bucket, team, workflow = row.place
+        size = window.coarser
+        if size is not None:
+            self._sum_of(RowKey(size, scope, bucket * window // size, team, workflow)).merge(row)
+
+    def _sum_of(self, place: RowKey) -> Aggregate:
+        """The running sum of a coarser window that is still open.
+
+        Kept in memory alone: what is in it is in the finer rows, which the store keeps until it has closed.
+        """
+        sums = self._sums[place.window].setdefault(place.bucket, {})
+        total = sums.get(place)
+        if total is None:
+            total = sums[place] = Aggregate(place)
+        return total
 
     def _announce(self, row: Aggregate, effects: Effects) -> None:
         """Publish a row that closes; it need not be written for that, see :meth:`Aggregate.published_once`."""

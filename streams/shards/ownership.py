@@ -22,6 +22,9 @@ __all__ = ["Ownership", "Reader"]
 log = structlog.get_logger(__name__)
 
 _RESTART_PAUSE_S: Final = 1.0
+#: How long a fenced shard rests before it is taken over again: long enough for whoever fenced it wrongly, after a
+#: freeze, to hear from the group that it is out.
+_FENCED_PAUSE_S: Final = 5.0
 
 
 class Reader:
@@ -39,8 +42,9 @@ class Reader:
 class Ownership:
     """The shards and standbys of one worker.
 
-    Each assigned partition has one task that takes it over, runs it, and after a failure does so again; a fenced shard
-    rests until the next assignment says whose it is. ``fail`` is told of an error that only a person can mend.
+    Each assigned partition has one task that takes it over, runs it, and after a failure does so again. A fenced shard
+    rests first: the next assignment will say whose it is. If none comes, it is still ours and was another's while this
+    worker was frozen. ``fail`` is told of an error that only a person can mend.
     """
 
     def __init__(
@@ -59,7 +63,7 @@ class Ownership:
     @property
     def recovering(self) -> int:
         """Shards that are assigned and not running yet."""
-        return len(self._tasks) - len(self.running) - len(self._fenced)
+        return len(self._tasks) - len(self.running)
 
     @property
     def assigned(self) -> int:
@@ -70,6 +74,10 @@ class Ownership:
     def remembered_bytes(self) -> int:
         """Memory that the running shards hold for duplicates."""
         return sum(shard.remembered_bytes for shard in self.running.values())
+
+    def shard_of(self, team: str) -> Shard | None:
+        """The running shard that holds a team's rows."""
+        return self.running.get(self._context.partition_for(team))
 
     def progress_age_s(self) -> float | None:
         """How long the slowest shard that has work waiting has not finished a transaction; None when none waits."""
@@ -117,7 +125,7 @@ class Ownership:
             await self._drop_standby(partition)
 
     async def _own(self, partition: int) -> None:
-        """Take over and run, again and again, until cancelled, fenced or beyond repair."""
+        """Take over and run, again and again, until cancelled or beyond repair."""
         while True:
             try:
                 await self._take_over_and_run(partition)
@@ -127,7 +135,9 @@ class Ownership:
                 self._context.observer.aborted(partition, "fenced")
                 log.warning("shard_fenced", partition=partition)
                 self._fenced.add(partition)
-                return
+                await asyncio.sleep(_FENCED_PAUSE_S)
+                self._fenced.discard(partition)
+                continue
             except DataError as error:
                 self._fail(error)
                 return

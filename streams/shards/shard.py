@@ -68,7 +68,7 @@ class Shard:
         self.progress_at = time.monotonic()
         self._context = context
         self._committer = committer
-        self._store = store
+        self.store = store
         self._engine = Engine(
             context.params, store, context.decoder, context.pseudonyms, partition, context.partition_for,
             context.watch.mark,
@@ -154,12 +154,15 @@ class Shard:
                 except TimeoutError:
                     break
                 continue
-            arrival = self._queue.popleft()
-            if len(self._queue) < _QUEUE_CHUNKS // 2:
-                self._room.set()
+            arrival = self._queue[0]
             pending = ensure_schemas(arrival.chunk)
             if pending is not None:
                 await pending
+                if not self._queue or self._queue[0] is not arrival:
+                    continue  # Rewound meanwhile: the chunk comes again, and must not be counted twice.
+            self._queue.popleft()
+            if len(self._queue) < _QUEUE_CHUNKS // 2:
+                self._room.set()
             self._context.watch.start()
             self._engine.step(arrival.chunk, self._context.clock.now_ms())
             arrivals.append(arrival)
@@ -190,7 +193,7 @@ class Shard:
         seconds = time.monotonic() - began
         now_ms = context.clock.now_ms()
         context.watch.start()
-        self._store.write(effects.writes, position, now_ms)
+        self.store.write(effects.writes, position, now_ms)
         context.watch.mark("store")
         context.cross(CrashPoint.STORED)
         for arrival in arrivals:
@@ -205,7 +208,7 @@ class Shard:
         self._queue.clear()
         self._room.set()
         await self._committer.stop()
-        self._store.close()
+        self.store.close()
 
 
 class _Trimmed:

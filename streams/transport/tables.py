@@ -25,6 +25,10 @@ class ShardTableManager(TableManager):
     #: Where to read on in each partition that has a running shard.
     positions: Callable[[], Mapping[TP, int]] = staticmethod(dict)
 
+    def show(self, table: Any) -> None:
+        """List a table beside Faust's own; it has no changelog that Faust would recover."""
+        self.data[table.name] = table
+
     async def on_start(self) -> None:
         """Nothing to recover; subscriptions may be made."""
         self._tables_finalized.set()

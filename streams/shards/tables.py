@@ -1,0 +1,62 @@
+"""The windowed aggregates as tables: named, listed with Faust's, read by key and by range.
+
+Read-only: events alone change them. A worker sees the partitions that it runs, as of their last transaction.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from streams.core import keys
+from streams.core.aggregate import Aggregate
+from streams.core.keys import RowKey
+from streams.core.windows import SIZES, Scope, Window
+from streams.shards.ownership import Ownership
+
+__all__ = ["NotHere", "WindowTable", "window_tables"]
+
+_HELP: Final = "What each {scope} consumed in windows of {size}."
+
+
+class NotHere(LookupError):
+    """The team's partition is run by another worker."""
+
+
+class WindowTable:
+    """One scope's rows of one window size, such as ``workflow_1h``."""
+
+    #: What Faust's assignor asks of a table: these are partitioned, never copied whole to every worker.
+    is_global = False
+
+    def __init__(self, window: Window, scope: Scope, ownership: Ownership) -> None:
+        self.window = window
+        self.scope = scope
+        self.name = f"{scope.label}_{window.label}"
+        self.help = _HELP.format(scope=scope.label, size=window.label)
+        self._ownership = ownership
+
+    def get(self, team: str, start_ms: int, workflow: str = "") -> Aggregate | None:
+        """The row of the window that holds ``start_ms``; None if there is none. Raises :class:`NotHere`."""
+        shard = self._ownership.shard_of(team)
+        if shard is None:
+            raise NotHere(f"team {team!r} is not in a partition that this worker runs; ask its owner")
+        place = RowKey(self.window, self.scope, start_ms // self.window, team, workflow)
+        data = shard.store.get(place.encode())
+        return None if data is None else Aggregate.decode(place, data)
+
+    def range(self, start_ms: int, end_ms: int, team: str | None = None) -> Iterator[Aggregate]:
+        """Rows of the windows that begin in ``start_ms <= start < end_ms``, of all partitions here, or of one team."""
+        start, end = -(-start_ms // self.window), -(-end_ms // self.window)
+        for shard in list(self._ownership.running.values()):
+            for key, data in shard.store.range(*keys.row_range(self.window, self.scope, start, end)):
+                place = keys.parse_row(key)
+                if team is None or place.team == team:
+                    yield Aggregate.decode(place, data)
+
+    def info(self) -> dict[str, Any]:
+        """What Faust's table list shows."""
+        return {"name": self.name, "help": self.help}
+
+
+def window_tables(ownership: Ownership) -> list[WindowTable]:
+    """All tables, one a scope and size."""
+    return [WindowTable(window, scope, ownership) for scope in Scope for window in SIZES]
