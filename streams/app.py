@@ -16,6 +16,7 @@ from aiokafka.partitioner import murmur2
 from faust.assignor.partition_assignor import PartitionAssignor
 from faust.types import TP
 
+from streams import topics_admin
 from streams.agents.usage import KafkaReader, declare_agent
 from streams.clock import SystemClock
 from streams.condition import Condition, Reporter
@@ -24,8 +25,9 @@ from streams.core.avro import DEAD_LETTER, KPI
 from streams.core.engine import Chunk
 from streams.core.events import UsageDecoder, schema_ids
 from streams.core.pseudonyms import Pseudonyms
+from streams.core.schemas import schema_text
 from streams.engine_params import engine_params
-from streams.errors import AssayError
+from streams.errors import AssayError, ConfigError, DependencyError
 from streams.logging import configure_logging
 from streams.registry import SchemaRegistry
 from streams.settings import Settings, pseudonym_key
@@ -38,6 +40,7 @@ from streams.shards.tables import window_tables
 from streams.state.rocks import RocksBudget
 from streams.telemetry.registry import Telemetry
 from streams.telemetry.sensor import RebalanceSensor
+from streams.topics_plan import ChangeKind
 from streams.transport import SCHEME, ShardTableManager, register
 from streams.web.routes import mount
 
@@ -102,7 +105,7 @@ class WorkerApp:
             params=engine_params(settings),
             decoder=UsageDecoder(self.registry, max_record_bytes=settings.max_record_bytes),
             pseudonyms=Pseudonyms(pseudonym_key(settings)),
-            encoders=_encoders(settings),
+            encoders=_encoders(settings, self.names),
             partition_for=lambda team: (murmur2(team.encode()) & 0x7FFFFFFF) % partitions,
             budget=self._budget,
             clock=self.clock,
@@ -151,10 +154,34 @@ class WorkerApp:
         return asyncio.ensure_future(self.registry.ensure(ids)) if ids else None
 
 
-def _encoders(settings: Settings) -> Encoders:
+def _encoders(settings: Settings, names: Names) -> Encoders:
+    """Avro in the registry's wire format where there is a registry, in single-object encoding elsewhere; or JSON."""
     if settings.output_format == "json":
         return Encoders(KPI.to_json, DEAD_LETTER.to_json)
-    return Encoders(KPI.to_avro, DEAD_LETTER.to_avro)
+    if settings.schema_registry_url is None:
+        return Encoders(KPI.to_avro, DEAD_LETTER.to_avro)
+    kpi, letter = asyncio.run(_registered(settings.schema_registry_url, names))
+    return Encoders(lambda it: KPI.to_confluent(it, kpi), lambda it: DEAD_LETTER.to_confluent(it, letter))
+
+
+async def _registered(url: str, names: Names) -> tuple[int, int]:
+    async with SchemaRegistry(url) as registry:
+        kpi = await registry.register(f"{names.of(topics.KPIS)}-value", schema_text("kpi"))
+        return kpi, await registry.register(f"{names.of(topics.DEAD_LETTERS)}-value", schema_text("dead_letter"))
+
+
+def _check_topics(settings: Settings) -> None:
+    """Refuse to start without topics, or with other partition counts than the settings say."""
+    changes = topics_admin.plan(
+        settings.brokers,
+        prefix=settings.topic_prefix,
+        app_id=settings.app_id,
+        partitions=settings.partitions,
+        replication_factor=settings.replication_factor,
+    )
+    missing = [change.topic for change in changes if change.kind is ChangeKind.CREATE]
+    if missing:
+        raise DependencyError(f"topics are missing: {', '.join(missing)}; create them with `assay topics apply`")
 
 
 def _faust_app(settings: Settings, names: Names) -> faust.App:
@@ -216,7 +243,12 @@ def _stop_this_process(exit_code: int) -> None:
 def run_worker(settings: Settings) -> int:
     """Run a worker until it is stopped; gives the exit code. Raises AssayError on what only a person can mend."""
     configure_logging(settings.log_level, settings.log_format)
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    _check_topics(settings)
+    try:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"data_dir: cannot create {settings.data_dir} ({error.strerror}); name a directory "
+                          "this user may write to") from error  # fmt: skip
     built = WorkerApp(settings)
     worker = faust.Worker(built.app, loglevel=settings.log_level, override_logging=False, redirect_stdouts=False,
                           quiet=True)  # fmt: skip
