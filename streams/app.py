@@ -243,6 +243,7 @@ def _stop_this_process(exit_code: int) -> None:
 def run_worker(settings: Settings) -> int:
     """Run a worker until it is stopped; gives the exit code. Raises AssayError on what only a person can mend."""
     configure_logging(settings.log_level, settings.log_format)
+    pseudonym_key(settings)
     _check_topics(settings)
     try:
         settings.data_dir.mkdir(parents=True, exist_ok=True)

@@ -32,6 +32,7 @@ _URL_CREDENTIALS: Final = re.compile(r"(?<=://)[^/@\s]+@")
 
 #: Clients that print requests, and with them records, at debug level.
 _RECORD_PRINTERS: Final = ("aiokafka", "kafka")
+_CONNECTION_TELLERS: Final = ("kafka.net", "kafka.cluster")
 _PRODUCE_LOGGER: Final = "aiokafka.producer.sender"
 
 
@@ -75,6 +76,9 @@ def configure_logging(level: str = "info", log_format: LogFormat = "auto", strea
     root.setLevel(level.upper())
     for name in _RECORD_PRINTERS:
         logging.getLogger(name).setLevel(max(root.level, logging.INFO))
+    # The admin client tells every connection attempt, and raises what matters.
+    for name in _CONNECTION_TELLERS:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     sender = logging.getLogger(_PRODUCE_LOGGER)
     sender.filters[:] = [CommitMarkerRetries()]
 
