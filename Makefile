@@ -32,6 +32,10 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(EXTRAS)]'
 	@touch $@
 
+.PHONY: kernel
+kernel: venv ## Compile the hot core with mypyc, where there is a C compiler
+	@$(BIN)/python -m deploy.kernel
+
 .PHONY: lint
 lint: venv ## Check style, types and layering
 	$(BIN)/ruff check .
@@ -40,11 +44,11 @@ lint: venv ## Check style, types and layering
 	$(BIN)/lint-imports --no-cache
 
 .PHONY: test
-test: lint ## Check and run every test, real broker included
+test: lint kernel ## Check and run every test, real broker included
 	$(BIN)/python -m pytest
 
 .PHONY: test-unit
-test-unit: venv ## Run the tests that need no broker
+test-unit: kernel ## Run the tests that need no broker
 	$(BIN)/python -m pytest -m 'not kafka'
 
 .PHONY: test-all
@@ -58,19 +62,19 @@ $(TEST_PYTHONS:%=test-on-%): test-on-%:
 		if "$$candidate" -c '' 2>/dev/null; then python="$$candidate"; break; fi; \
 	done; \
 	if [ -z "$$python" ]; then echo "Python $* is not installed: skipped"; exit 0; fi; \
-	$(MAKE) --no-print-directory VENV=build/venv-$* PYTHON="$$python" venv; \
+	$(MAKE) --no-print-directory VENV=build/venv-$* PYTHON="$$python" kernel; \
 	build/venv-$*/bin/python -m pytest
 
 .PHONY: demo
-demo: venv ## Run everything on this machine and show KPIs and alerts appearing
+demo: kernel ## Run everything on this machine and show KPIs and alerts appearing
 	$(BIN)/python -m deploy.local.demo
 
 .PHONY: bench
-bench: venv ## Measure throughput; writes build/bench.json
+bench: kernel ## Measure throughput; writes build/bench.json
 	$(BIN)/python -m tests.bench.run
 
 .PHONY: faults
-faults: venv ## Kill, pause and fence things while events flow; writes build/faults.json
+faults: kernel ## Kill, pause and fence things while events flow; writes build/faults.json
 	$(BIN)/python -m tests.faults.run
 
 .PHONY: kafka-start
@@ -84,5 +88,6 @@ kafka-stop: venv ## Stop it
 .PHONY: clean
 clean: ## Remove the environments, build output and caches
 	@if [ -x $(BIN)/python ] && [ -e $(STAMP) ]; then $(BIN)/python -m deploy.local stop; fi
+	find . -name '*.so' -not -path './.venv/*' -delete
 	rm -rf $(VENV) build dist assay-data .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

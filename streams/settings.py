@@ -104,7 +104,7 @@ class Settings(BaseSettings):
     """Silence after which the group gives a worker's partitions to others."""
     commit_interval_ms: Annotated[int, Field(ge=1, le=10_000)] = 100
     """Longest time between two transactions of a busy partition."""
-    commit_max_events: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
+    commit_max_events: Annotated[int, Field(ge=1, le=1_000_000)] = 20_000
     """Events after which a transaction is committed early."""
     pseudonym_key: SecretStr | None = None
     """Key of the pseudonyms of actors, at least 16 bytes; prefer pseudonym_key_file."""

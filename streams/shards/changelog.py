@@ -31,7 +31,11 @@ class ChangelogReader:
         self.records_read = 0
 
     async def __aenter__(self) -> "ChangelogReader":
-        await self._consumer.start()
+        try:
+            await self._consumer.start()
+        except BaseException:
+            await self._consumer.stop()
+            raise
         self._consumer.assign([self._place])
         return self
 

@@ -5,13 +5,14 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer, TopicPartition
-from aiokafka.errors import InvalidProducerEpoch, ProducerFenced
+from aiokafka.errors import InvalidProducerEpoch, KafkaError, ProducerFenced
 from aiokafka.structs import OffsetAndMetadata
 
 from streams.core.store import Writes
 from streams.shards.crashpoints import CrashPoint, Crossing
 from streams.shards.outputs import Outputs
 from streams.transport.batches import build_batches
+from streams.transport.producers import abandon
 
 __all__ = ["FENCED", "AtLeastOnce", "Committer", "ExactlyOnce"]
 
@@ -23,6 +24,7 @@ _TRANSACTION_TIMEOUT_MS: Final = 20_000
 #: Right after a commit the broker is still writing markers and asks to retry; 100 ms, the default, would be the
 #: longest part of a transaction.
 _RETRY_BACKOFF_MS: Final = 5
+_STOP_SECONDS: Final = 5.0
 
 
 class Committer:
@@ -43,9 +45,9 @@ class Committer:
     async def stop(self) -> None:
         """Disconnect; an open transaction is left to the next owner, or to its timeout."""
         try:
-            await asyncio.wait_for(self._producer.stop(), timeout=5)
-        except (TimeoutError, *FENCED):
-            return
+            await asyncio.wait_for(self._producer.stop(), timeout=_STOP_SECONDS)
+        except (TimeoutError, KafkaError):
+            await abandon(self._producer)
 
     async def commit(self, writes: Writes, outputs: Outputs, offsets: Mapping[TopicPartition, int], group: str) -> int:
         """Make it all visible; raises one of :data:`FENCED` when the partition has another owner."""

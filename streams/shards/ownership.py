@@ -165,7 +165,8 @@ class Ownership:
         shard: Shard | None = None
         try:
             committer = await fence(self._context, partition)
-            store, warm = await recover(self._context, partition, warm), None
+            handed_over, warm = warm, None
+            store = await recover(self._context, partition, handed_over)
             shard = Shard(self._context, partition, committer, store, await self._reader.beginnings(partition))
             self.running[partition] = shard
             await self._reader.read_on(partition, shard.next_offsets)
@@ -175,11 +176,11 @@ class Ownership:
             if shard is not None:
                 await asyncio.shield(shard.close())
             else:
-                if committer is not None:
-                    await committer.stop()
                 for left in (store, warm):
                     if left is not None:
                         left.close()
+                if committer is not None:
+                    await asyncio.shield(committer.stop())
 
     async def _release(self, partition: int) -> None:
         self._fenced.discard(partition)

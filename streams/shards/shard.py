@@ -169,8 +169,6 @@ class Shard:
             events += len(arrival.chunk.values)
             # Other shards, the fetch loop and health checks get a turn between chunks.
             await asyncio.sleep(0)
-            if time.monotonic() >= deadline:
-                break
         if not self._queue:
             self._arrived.clear()
         return arrivals
@@ -207,8 +205,10 @@ class Shard:
         self._closed = True
         self._queue.clear()
         self._room.set()
-        await self._committer.stop()
-        self.store.close()
+        try:
+            await self._committer.stop()
+        finally:
+            self.store.close()
 
 
 class _Trimmed:

@@ -33,7 +33,11 @@ async def fence(context: ShardContext, partition: int) -> Committer:
         committer = ExactlyOnce(context.brokers, names.changelog, partition, cross, transactional_id)
     else:
         committer = AtLeastOnce(context.brokers, names.changelog, partition, cross)
-    await committer.start()
+    try:
+        await committer.start()
+    except BaseException:
+        await committer.stop()
+        raise
     return committer
 
 
@@ -56,26 +60,32 @@ async def open_store(context: ShardContext, partition: int) -> RocksStore:
 
 
 async def recover(context: ShardContext, partition: int, standby: RocksStore | None) -> RocksStore:
-    """The store (a standby's, if there is one) with everything the committed changelog holds."""
+    """The store (a standby's, if there is one) with everything the committed changelog holds.
+
+    A standby's store is this function's from the call on: it is closed if anything fails.
+    """
     began = time.monotonic()
-    store = standby or await open_store(context, partition)
     source = "standby" if standby else "local"
-    async with ChangelogReader(context.brokers, context.names.changelog, partition, context.clock.now_ms) as reader:
-        beginning, end = await reader.borders()
-        stale = store.position and context.clock.now_ms() - store.written_ms > _STALE_MS
-        if store.position > end or store.position < beginning or stale:
-            reason = "stale" if stale else f"position {store.position} outside the changelog ({beginning} to {end})"
-            log.warning("store_rebuilt", partition=partition, reason=reason)
-            store.close()
-            RocksStore.wipe(store.path)
-            store = await open_store(context, partition)
-        if store.position == 0 and end > 0:
-            source = "changelog"
-        try:
+    store = standby
+    try:
+        store = store or await open_store(context, partition)
+        async with ChangelogReader(context.brokers, context.names.changelog, partition, context.clock.now_ms) as reader:
+            beginning, end = await reader.borders()
+            stale = store.position and context.clock.now_ms() - store.written_ms > _STALE_MS
+            if store.position > end or store.position < beginning or stale:
+                reason = "stale" if stale else f"position {store.position} outside the changelog ({beginning} to {end})"
+                log.warning("store_rebuilt", partition=partition, reason=reason)
+                path, outdated, store = store.path, store, None
+                outdated.close()
+                RocksStore.wipe(path)
+                store = await open_store(context, partition)
+            if store.position == 0 and end > 0:
+                source = "changelog"
             await reader.catch_up(store)
-        except BaseException:
+    except BaseException:
+        if store is not None:
             store.close()
-            raise
+        raise
     seconds = time.monotonic() - began
     context.observer.recovered(partition, source, seconds, reader.records_read)
     log.info("shard_recovered", partition=partition, source=source, records=reader.records_read, seconds=seconds)
