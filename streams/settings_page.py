@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, get_args, get_origin
 
-from annotated_types import Ge, Gt, Le, Lt, MinLen
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
@@ -32,12 +31,13 @@ windows:
 ```
 
 The same as variables: `ASSAY_PARTITIONS=12`, `ASSAY_WINDOWS__LATENESS_SECONDS=120` (two underscores before a section's
-key). Settings outside sections are flags, too: `--partitions 12`; the key of the pseudonyms is not, as every process sees
-a command line. `assay check config` takes the same sources, prints every effective value with its origin, secrets masked,
-and starts nothing.
+key). Settings outside sections are flags, too: `--partitions 12`; the key of the pseudonyms is not, as every process
+sees a command line. `assay check config` takes the same sources, prints every effective value with its origin, secrets
+masked, and starts nothing.
 
-One of `pseudonym_key_file`, `pseudonym_key` and `insecure_dev_key` must be given to a worker. These must be the same for
-all workers of an installation, and stay the same while its state lives: `app_id`, `topic_prefix`, `partitions`, the key.
+One of `pseudonym_key_file`, `pseudonym_key` and `insecure_dev_key` must be given to a worker. These must be the same
+for all workers of an installation, and stay the same while its state lives: `app_id`, `topic_prefix`, `partitions`, the
+key.
 """
 
 
@@ -106,22 +106,14 @@ def _accepts(field: FieldInfo) -> str:
     patterns = [constraint.pattern for constraint in constraints if getattr(constraint, "pattern", None)]
     if patterns:
         return f"`{patterns[0]}`"
-    return "text, not empty" if any(isinstance(constraint, MinLen) for constraint in constraints) else "text"
+    return "text, not empty" if any(hasattr(constraint, "min_length") for constraint in constraints) else "text"
 
 
 def _range(constraints: list[Any]) -> str:
-    low = high = ""
-    for constraint in constraints:
-        match constraint:
-            case Ge(ge=bound):
-                low = f"{bound:,}"
-            case Gt(gt=bound):
-                low = f"more than {bound:,}"
-            case Le(le=bound):
-                high = f"{bound:,}"
-            case Lt(lt=bound):
-                high = f"less than {bound:,}"
-    return f"{low} to {high}"
+    low = next((f"{c.ge:,}" for c in constraints if hasattr(c, "ge")), None)
+    above = next((f"more than {c.gt:,}" for c in constraints if hasattr(c, "gt")), None)
+    high = next(f"{c.le:,}" for c in constraints if hasattr(c, "le"))
+    return f"{low or above} to {high}"
 
 
 if __name__ == "__main__":

@@ -54,7 +54,7 @@ class DeadLetterSettings(_Section):
 
 
 class StateSettings(_Section):
-    """Memory of the local store of one partition, in mebibytes."""
+    """Memory that the local stores of one worker share, in mebibytes."""
 
     block_cache_mb: Annotated[int, Field(ge=1, le=65_536)] = 64
     """RocksDB block cache."""

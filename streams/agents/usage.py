@@ -1,7 +1,7 @@
 """The agent that reads input topics: takes chunks off the stream and hands each to its shard."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import faust
 
@@ -44,6 +44,14 @@ class KafkaReader(Reader):
         places = [faust.types.TP(topic, partition) for topic in self._topics]
         earliest = await self._consumer.earliest_offsets(*places)
         return {place.topic: earliest.get(place) or 0 for place in places}
+
+    def behind(self, partition: int, offsets: Mapping[str, int]) -> bool:
+        """Whether the broker has more; unknown until a partition's first fetch has come back."""
+        for topic, offset in offsets.items():
+            end = cast("int | None", self._consumer.highwater(faust.types.TP(topic, partition)))
+            if end is None or end > offset:
+                return True
+        return False
 
     async def read_on(self, partition: int, offsets: Mapping[str, int]) -> None:
         """Seek, and resume fetching."""

@@ -48,7 +48,7 @@ class Memory:
     ``fresh`` holds the newest members (hash to paired word, 0 where unpaired): the hot path asks and adds there, and
     asks :meth:`find` once a chunk about all older ones. What was added is durable once the writes of :meth:`drain` are.
     ``capacity`` bounds the open segment (8 or 16 bytes a member), ``max_members`` the whole memory: beyond it the
-    oldest segment goes early.
+    oldest segment goes early. A segment is never more than a quarter of the whole, so that only the oldest goes.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Memory:
         self._store = store
         self._horizon_ms = horizon_ms
         self._lines = 2 if paired else 1
-        self._capacity = capacity
+        self._capacity = min(capacity, max_members // 4)
         self._max_members = max_members
         self._sealed: list[_Sealed] = []
         self._number = 0

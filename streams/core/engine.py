@@ -130,12 +130,12 @@ class Engine:
         """The loop over events: every attribute that it reads often is a local, as it costs most of all stages."""
         effects, rows, closer, watermark = self._effects, self._rows, self._closer, self.watermark
         fresh_ids, fresh_requests = self._ids.fresh, self._requests.fresh
-        runs, here, number = self._runs, self._places, self._sources.number
+        runs, here, numbers = self._runs, self._places, self._sources.numbers
         witness, pseudonym = identity.witness, self._pseudonyms.pseudonym
         too_new = now_ms + self._params.far_future_ms
         newest, tick_at = watermark.newest_ms, self._tick_at()
         closed_before, too_late_before = closer.closed_before, closer.too_late_before
-        bucket, in_bucket, actors, week = -1, rows.open.get(-1, {}), self._pseudonyms.of_week(0), 0
+        bucket, in_bucket, actors, week = -1, rows.open.get(-1, {}), self._pseudonyms.of_week(iso_week(newest)), 0
         touched: list[Aggregate] = []
         applied = duplicate = 0
         for event, place, identifier, request in zip(events, places, ids, requests, strict=True):
@@ -168,7 +168,9 @@ class Engine:
                 week = iso_week(at)
                 actors = self._pseudonyms.of_week(week)
             if request:
-                seen = number(event.source)
+                seen = numbers.get(event.source, -1)
+                if seen < 0:
+                    seen = self._sources.number(event.source)
                 said = witness(event, seen)
                 earlier = fresh_requests.get(request, old_requests.get(request))
                 if earlier is None:
@@ -196,9 +198,12 @@ class Engine:
         counts.applied += applied
         counts.duplicate += duplicate
 
-    def idle(self, now_ms: int) -> None:
-        """Let time pass; call about once a second while no record arrives."""
-        if not self._arrived_ms:
+    def idle(self, now_ms: int, *, waiting: bool = False) -> None:
+        """Let time pass; call about once a second while no record arrives.
+
+        ``waiting`` when there are records that have not arrived yet: the partition is not idle then, it is behind.
+        """
+        if not self._arrived_ms or waiting:
             self._arrived_ms = now_ms
         idle_for = now_ms - self._arrived_ms
         if idle_for >= self._params.idle_ms:

@@ -68,16 +68,16 @@ class Sources:
     def __init__(self, store: StateView) -> None:
         stored = store.get(keys.SOURCES)
         self.names: list[str] = orjson.loads(stored) if stored else []
-        self._numbers = {name: number for number, name in enumerate(self.names)}
+        self.numbers = {name: number for number, name in enumerate(self.names)}
         self._written = len(self.names)
 
     def number(self, name: str) -> int:
         """The number of a source, given out on first sight."""
-        found = self._numbers.get(name)
+        found = self.numbers.get(name)
         if found is None:
             if len(self.names) >= _SOURCE_MASK:
                 return _SOURCE_MASK - 1
-            found = self._numbers[name] = len(self.names)
+            found = self.numbers[name] = len(self.names)
             self.names.append(name)
         return found
 

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Final
 
 import structlog
@@ -32,6 +33,10 @@ class Reader:
 
     async def beginnings(self, partition: int) -> Mapping[str, int]:
         """The first offset there is, for each input topic of a partition."""
+        raise NotImplementedError
+
+    def behind(self, partition: int, offsets: Mapping[str, int]) -> bool:
+        """Whether the broker has records at or beyond these offsets, or it is not known."""
         raise NotImplementedError
 
     async def read_on(self, partition: int, offsets: Mapping[str, int]) -> None:
@@ -167,7 +172,9 @@ class Ownership:
             committer = await fence(self._context, partition)
             handed_over, warm = warm, None
             store = await recover(self._context, partition, handed_over)
-            shard = Shard(self._context, partition, committer, store, await self._reader.beginnings(partition))
+            beginnings = await self._reader.beginnings(partition)
+            behind = partial(self._reader.behind, partition)
+            shard = Shard(self._context, partition, committer, store, beginnings, behind)
             self.running[partition] = shard
             await self._reader.read_on(partition, shard.next_offsets)
             await shard.run(self._ensure_schemas)

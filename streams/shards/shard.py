@@ -62,7 +62,7 @@ class Shard:
 
     def __init__(
         self, context: ShardContext, partition: int, committer: Committer, store: RocksStore,
-        beginnings: Mapping[str, int],
+        beginnings: Mapping[str, int], behind: Callable[[Mapping[str, int]], bool] = lambda offsets: False,
     ) -> None:  # fmt: skip
         self.partition = partition
         self.progress_at = time.monotonic()
@@ -79,12 +79,13 @@ class Shard:
         self._room = asyncio.Event()
         self._room.set()
         self._closed = False
-        self.next_offsets: dict[str, int] = {}
+        self._beginnings = dict(beginnings)
+        self._behind = behind
         for topic, beginning in beginnings.items():
             applied = self._engine.applied.get(topic, 0)
             if 0 < applied < beginning:
                 log.error("records_lost_to_retention", topic=topic, partition=partition, lost=beginning - applied)
-            self.next_offsets[topic] = max(applied, beginning)
+        self.next_offsets = self._unapplied()
 
     @property
     def waiting(self) -> int:
@@ -100,8 +101,13 @@ class Shard:
         """Forget what waits, and say where to read on from: the flow was interrupted."""
         self._queue.clear()
         self._room.set()
-        self.next_offsets.update(self._engine.applied)
+        self.next_offsets = self._unapplied()
         return self.next_offsets
+
+    def _unapplied(self) -> dict[str, int]:
+        """Where what was not applied begins; for a topic of which nothing was, at its beginning."""
+        applied = self._engine.applied
+        return {topic: max(applied.get(topic, 0), beginning) for topic, beginning in self._beginnings.items()}
 
     async def submit(self, arrival: Arrival) -> Verdict:
         """Hand a chunk in; waits while the queue is full, but never longer than the shard lives."""
@@ -132,7 +138,8 @@ class Shard:
                 await asyncio.wait_for(self._arrived.wait(), timeout=_IDLE_TICK_S)
             except TimeoutError:
                 self._context.watch.start()
-                self._engine.idle(self._context.clock.now_ms())
+                # Records that wait in the broker are not silence, however long this worker takes to fetch them.
+                self._engine.idle(self._context.clock.now_ms(), waiting=self._behind(self.next_offsets))
                 await self._commit([])
                 continue
             arrivals = await self._gather(ensure_schemas)

@@ -8,7 +8,7 @@ import structlog
 
 from streams.shards.changelog import ChangelogReader
 from streams.shards.context import ShardContext
-from streams.shards.takeover import open_store
+from streams.shards.takeover import open_store, outdated
 from streams.state.rocks import RocksStore
 
 __all__ = ["Standby", "standby_partitions"]
@@ -57,9 +57,9 @@ class Standby:
                 async with ChangelogReader(
                     context.brokers, context.names.changelog, partition, context.clock.now_ms
                 ) as reader:
-                    beginning, end = await reader.borders()
-                    if not beginning <= self._store.position <= end:
-                        self._discard()
+                    reason = outdated(self._store, *await reader.borders(), context.clock.now_ms())
+                    if reason is not None:
+                        self._discard(reason)
                         continue
                     await self._follow(reader, self._store)
             except asyncio.CancelledError:
@@ -87,11 +87,11 @@ class Standby:
         store, self._store = self._store, None
         return store
 
-    def _discard(self) -> None:
+    def _discard(self, reason: str) -> None:
         store = self._store
         self._close()
         if store is not None:
-            log.warning("store_rebuilt", partition=self.partition, reason="position outside the changelog")
+            log.warning("store_rebuilt", partition=self.partition, reason=reason)
             RocksStore.wipe(store.path)
 
     def _close(self) -> None:

@@ -12,7 +12,7 @@ from streams.shards.committer import AtLeastOnce, Committer, ExactlyOnce
 from streams.shards.context import ShardContext
 from streams.state.rocks import RocksStore, StoreUnusable
 
-__all__ = ["fence", "open_store", "recover"]
+__all__ = ["fence", "open_store", "outdated", "recover"]
 
 log = structlog.get_logger(__name__)
 
@@ -59,6 +59,15 @@ async def open_store(context: ShardContext, partition: int) -> RocksStore:
     return RocksStore(path, context.budget)
 
 
+def outdated(store: RocksStore, beginning: int, end: int, now_ms: int) -> str | None:
+    """Why a store cannot be brought up to date from a changelog with these borders; None if it can. A new one can."""
+    if not store.position:
+        return None
+    if not beginning <= store.position <= end:
+        return f"position {store.position} outside the changelog ({beginning} to {end})"
+    return "stale" if now_ms - store.written_ms > _STALE_MS else None
+
+
 async def recover(context: ShardContext, partition: int, standby: RocksStore | None) -> RocksStore:
     """The store (a standby's, if there is one) with everything the committed changelog holds.
 
@@ -71,12 +80,11 @@ async def recover(context: ShardContext, partition: int, standby: RocksStore | N
         store = store or await open_store(context, partition)
         async with ChangelogReader(context.brokers, context.names.changelog, partition, context.clock.now_ms) as reader:
             beginning, end = await reader.borders()
-            stale = store.position and context.clock.now_ms() - store.written_ms > _STALE_MS
-            if store.position > end or store.position < beginning or stale:
-                reason = "stale" if stale else f"position {store.position} outside the changelog ({beginning} to {end})"
+            reason = outdated(store, beginning, end, context.clock.now_ms())
+            if reason is not None:
                 log.warning("store_rebuilt", partition=partition, reason=reason)
-                path, outdated, store = store.path, store, None
-                outdated.close()
+                path, useless, store = store.path, store, None
+                useless.close()
                 RocksStore.wipe(path)
                 store = await open_store(context, partition)
             if store.position == 0 and end > 0:

@@ -21,12 +21,13 @@ from streams.core.avro import (
     UnreadableRecordError,
     encode,
 )
-from streams.core.avro_writer import compile_writer, write_long
+from streams.core.avro_writer import compile_writer
 from streams.core.deadletters import DeadLetter
 from streams.core.kpis import Kpi
 from streams.core.outcomes import OutcomeEvent
 from streams.core.reasons import Reason
 from streams.core.schemas import SchemaError, known_writers, parse_schema, schema_text
+from streams.core.varint import write_long
 
 CODECS: list[RecordCodec[Any]] = [USAGE_EVENT, OUTCOME_EVENT, ALERT, KPI, DEAD_LETTER]
 # How long an example takes on a busy machine says nothing about encoding.
