@@ -66,7 +66,7 @@ $(TEST_PYTHONS:%=test-on-%): test-on-%:
 	build/venv-$*/bin/python -m pytest
 
 .PHONY: demo
-demo: kernel ## Run everything on this machine and show KPIs and alerts appearing
+demo: kernel ## Run everything on this machine and show figures appearing
 	$(BIN)/python -m deploy.local.demo
 
 .PHONY: bench

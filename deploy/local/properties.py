@@ -63,8 +63,14 @@ def server_properties(data: Path, *, broker_port: int, controller_port: int) -> 
 
 
 def cluster_id() -> str:
-    """A fresh cluster id in Kafka's form: 16 random bytes, URL-safe base64 without padding."""
-    return base64.urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
+    """A fresh cluster id in Kafka's form: 16 random bytes, URL-safe base64 without padding.
+
+    Never one that begins with a dash: Kafka's own tools would take it for an option.
+    """
+    while True:
+        drawn = base64.urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
+        if not drawn.startswith("-"):
+            return drawn
 
 
 def free_ports(count: int) -> list[int]:

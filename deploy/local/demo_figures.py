@@ -1,0 +1,159 @@
+"""The demo's figures: what the worker's metrics say while it runs, and what the topics say in the end."""
+
+import asyncio
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, NamedTuple
+
+from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import KafkaError
+from prometheus_client.parser import text_string_to_metric_families
+
+from streams.core.avro import DEAD_LETTER, KPI
+from streams.core.deadletters import DeadLetter
+from streams.core.kpis import Kpi
+from streams.core.topics import DEAD_LETTERS, KPIS
+from streams.core.windows import Window
+from streams.errors import DependencyError
+
+__all__ = ["Expected", "Figures", "Published", "figures_of", "read_back", "summary"]
+
+_FETCH_MS: Final = 500
+
+
+class Figures(NamedTuple):
+    """One reading of the metrics; the first six are the records' fates, and ``received`` is the sum of the others.
+
+    ``partitions`` is how many partitions have applied an event, ``spend`` is in dollars by team.
+    """
+
+    received: int
+    applied: int
+    duplicates: int
+    dead_lettered: int
+    late: int
+    rerouted: int
+    windows: int
+    revisions: int
+    partitions: int
+    spend: Mapping[str, float]
+
+    @property
+    def holds(self) -> bool:
+        """Whether every record received is accounted for."""
+        return self.received == self.applied + self.duplicates + self.dead_lettered + self.late + self.rerouted
+
+
+class Expected(NamedTuple):
+    """What must become of the records that were sent, known from how they were made."""
+
+    applied: int
+    duplicates: int
+    dead_lettered: int
+    late: int
+    rerouted: int
+
+    @property
+    def received(self) -> int:
+        """All of them; a rerouted record is received a second time, where it belongs."""
+        return sum(self)
+
+
+class Published(NamedTuple):
+    """What the output topics hold, for a reader of committed records."""
+
+    kpis: Mapping[tuple[str, str, str | None, int, int], Kpi]
+    dead_letters: list[DeadLetter]
+
+    @property
+    def calls(self) -> int:
+        """Model calls, summed over the workflows' five-minute windows: each call lies in exactly one of them."""
+        return sum(
+            kpi.calls
+            for kpi in self.kpis.values()
+            if kpi.scope == "workflow" and kpi.window_size_ms == Window.FIVE_MINUTES
+        )
+
+
+def figures_of(metrics: str) -> Figures:
+    """The figures in a text of Prometheus metrics."""
+    sums = Counter[str]()
+    spend: defaultdict[str, float] = defaultdict(float)
+    partitions = 0
+    for family in text_string_to_metric_families(metrics):
+        for sample in family.samples:
+            sums[sample.name] += int(sample.value)
+            if sample.name == "assay_spend_usd_total":
+                spend[sample.labels["team"]] += sample.value
+            partitions += sample.name == "assay_event_lag_seconds"
+    return Figures(
+        received=sums["assay_events_received_total"],
+        applied=sums["assay_events_applied_total"],
+        duplicates=sums["assay_events_duplicate_total"],
+        dead_lettered=sums["assay_events_dead_lettered_total"],
+        late=sums["assay_events_late_total"],
+        rerouted=sums["assay_events_rerouted_total"],
+        windows=sums["assay_windows_published_total"],
+        revisions=sums["assay_window_revisions_total"],
+        partitions=partitions,
+        spend=dict(spend),
+    )
+
+
+def read_back(brokers: str, prefix: str) -> Published:
+    """Everything published so far, of each window its highest revision.
+
+    Raises:
+        DependencyError: the topics cannot be read.
+    """
+    try:
+        kpis, letters = (asyncio.run(_read_all(brokers, prefix + topic)) for topic in (KPIS, DEAD_LETTERS))
+    except (KafkaError, TimeoutError) as error:
+        raise DependencyError(f"the published records cannot be read back: {error!r}") from error
+    return Published(_current(map(KPI.decode, kpis)), [DEAD_LETTER.decode(letter) for letter in letters])
+
+
+def _current(kpis: Iterable[Kpi]) -> dict[tuple[str, str, str | None, int, int], Kpi]:
+    current: dict[tuple[str, str, str | None, int, int], Kpi] = {}
+    for kpi in kpis:
+        window = (kpi.scope, kpi.team, kpi.workflow, kpi.window_size_ms, kpi.window_start)
+        if window not in current or kpi.revision > current[window].revision:
+            current[window] = kpi
+    return current
+
+
+async def _read_all(brokers: str, topic: str) -> list[bytes]:
+    """The committed records of a topic, from its beginning to what is its end now."""
+    async with AIOKafkaConsumer(
+        topic, bootstrap_servers=brokers, isolation_level="read_committed", enable_auto_commit=False,
+        auto_offset_reset="earliest",
+    ) as consumer:  # fmt: skip
+        ends = await consumer.end_offsets(consumer.assignment())
+        values: list[bytes] = []
+        for place, end in ends.items():
+            # By position, not by a last record: the markers of transactions take offsets and are never delivered.
+            while await consumer.position(place) < end:
+                found = await consumer.getmany(place, timeout_ms=_FETCH_MS)
+                values += [record.value for record in found.get(place, ())]
+        return values
+
+
+def summary(figures: Figures, published: Published, expected: Expected, events_per_second: float) -> dict[str, Any]:
+    """The demo's result. ``accounting_holds`` says that metrics, topics and what was sent tell one story."""
+    kpis = published.kpis.values()
+    holds = (
+        figures.holds
+        and figures.received == expected.received
+        and Expected(*figures[1:6]) == expected
+        and published.calls == figures.applied
+        and len(published.dead_letters) == figures.dead_lettered + figures.late
+        and len(published.kpis) == figures.windows
+    )
+    return {
+        **dict(zip(Figures._fields[:6], figures[:6], strict=True)),
+        "teams": len({kpi.team for kpi in kpis}),
+        "workflows": len({(kpi.team, kpi.workflow) for kpi in kpis if kpi.workflow is not None}),
+        "windows": len(published.kpis),
+        "events_per_second": round(events_per_second),
+        "accounting_holds": holds,
+    }

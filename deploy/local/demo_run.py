@@ -1,0 +1,175 @@
+"""One run of the demo: start a worker, send everything, wait until it is accounted for, read it back."""
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from deploy.local.commands import Command, Worker
+from deploy.local.demo_figures import Expected, Figures, Published, figures_of, read_back, summary
+from deploy.local.demo_irregular import Irregular, Shares
+from deploy.local.demo_screen import Screen
+from deploy.local.properties import free_ports
+from streams import topics_admin
+from streams.simulation import Scenario
+
+__all__ = ["Demo", "Plan", "say"]
+
+_PARTITIONS: Final = 4
+_HOUR_MS: Final = 3_600_000
+_DAY_MS: Final = 24 * _HOUR_MS
+_SPAN_MS: Final = 3 * _HOUR_MS
+_SEED: Final = 7
+_DISORDER: Final = {"--duplicates": 0.02, "--mirrored": 0.01, "--out-of-order": 0.05}
+#: Silence after which a partition's windows close: longer than a producer pauses on a busy machine.
+_IDLE_SECONDS: Final = 4
+_LOOK_SECONDS: Final = 0.25
+_LATELY_SECONDS: Final = 2.0
+#: When nothing has moved for this long, nothing is going to.
+_PATIENCE_SECONDS: Final = 60.0
+
+
+class Plan(NamedTuple):
+    """How much is sent, how fast, to which topics, and where files go."""
+
+    events: int
+    rate: float
+    prefix: str
+    directory: Path
+
+    @property
+    def scenario(self) -> Scenario:
+        """The last hours of a day that is over: its windows of all sizes close without waiting for the clock."""
+        midnight_ms = (int(time.time() * 1000) - _HOUR_MS) // _DAY_MS * _DAY_MS
+        return Scenario(seed=_SEED, start_ms=midnight_ms - _SPAN_MS, span_ms=_SPAN_MS, steady=True)
+
+
+class Demo:
+    """Everything between a running Kafka and the summary; what it starts is ended by ``stack``."""
+
+    def __init__(self, plan: Plan, brokers: str, screen: Screen, stack: ExitStack) -> None:
+        self._plan = plan
+        self._brokers = brokers
+        self._screen = screen
+        self._stack = stack
+        self._began = time.monotonic()
+        self._readings: list[tuple[float, Figures]] = []
+
+    def run(self) -> dict[str, Any]:
+        """The summary. Raises AssayError."""
+        plan, scenario = self._plan, self._plan.scenario
+        worker = self._started_worker()
+        irregular = Irregular(self._brokers, plan.prefix, _PARTITIONS, scenario, Shares.of(plan.events))
+        self._stack.callback(irregular.close)
+        producer = self._started_producer(scenario)
+        while producer.ended is None:
+            figures = self._look(worker)
+            # Only a partition that has applied an event can tell that another is late.
+            if figures.partitions == _PARTITIONS:
+                irregular.send(figures.received / plan.events)
+            time.sleep(_LOOK_SECONDS)
+        if producer.ended:
+            raise producer.failure(f"ended with exit code {producer.ended}")
+        self._until(worker, lambda figures: figures.partitions == _PARTITIONS)
+        irregular.send(1.0)
+        expected = _expected(json.loads(producer.last_line), irregular.shares)
+        self._until(worker, lambda figures: figures.received >= expected.received)
+        rate = self._overall_rate()
+        published = self._closed(worker)
+        return summary(self._look(worker), published, expected, rate)
+
+    def _started_worker(self) -> Worker:
+        plan = self._plan
+        topics_admin.apply(
+            self._brokers, prefix=plan.prefix, app_id="assay", partitions=_PARTITIONS, replication_factor=1
+        )
+        (port,) = free_ports(1)
+        worker = Worker(
+            self._brokers, plan.prefix, port=port, data=plan.directory / "state", log=plan.directory / "worker.log",
+            settings={"ASSAY_WINDOWS__IDLE_SECONDS": str(_IDLE_SECONDS)},
+        )  # fmt: skip
+        self._stack.callback(worker.stop)
+        worker.wait_until_ready()
+        say(f"a worker runs the {_PARTITIONS} partitions; its metrics are at {worker.url}/metrics")
+        return worker
+
+    def _started_producer(self, scenario: Scenario) -> Command:
+        plan = self._plan
+        start = datetime.fromtimestamp(scenario.start_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        speed = scenario.span_ms / 1000 * plan.rate / plan.events
+        producer = Command(
+            "simulate", "--brokers", self._brokers, "--topic-prefix", plan.prefix, "--seed", str(_SEED),
+            "--events", str(plan.events), "--rate", str(plan.rate), "--speed", str(speed), "--start", start,
+            *(part for option, share in _DISORDER.items() for part in (option, str(share))),
+            log=plan.directory / "producer.log",
+        )  # fmt: skip
+        self._stack.callback(producer.stop)
+        say(
+            f"a producer sends {plan.events:,} calls of {_SPAN_MS // _HOUR_MS} hours from {start}, {speed:,.0f} times as fast"
+        )
+        return producer
+
+    def _look(self, worker: Worker) -> Figures:
+        """Read the metrics and show them. Raises DependencyError when the worker is gone or stands still."""
+        if worker.ended is not None:
+            raise worker.failure(f"ended with exit code {worker.ended}")
+        figures, now = figures_of(worker.metrics()), time.monotonic()
+        self._readings.append((now, figures))
+        self._screen.show(
+            now - self._began, _rate([at for at in self._readings if now - at[0] <= _LATELY_SECONDS]), figures
+        )
+        return figures
+
+    def _until(self, worker: Worker, right: Callable[[Figures], bool]) -> None:
+        """Look until the figures are right. Raises DependencyError when they stop changing before that."""
+        moved, last = time.monotonic(), self._look(worker)
+        while not right(last):
+            time.sleep(_LOOK_SECONDS)
+            seen = self._look(worker)
+            if seen != last:
+                moved, last = time.monotonic(), seen
+            elif time.monotonic() - moved > _PATIENCE_SECONDS:
+                raise worker.failure(f"stands still at {seen.received:,} records")
+
+    def _closed(self, worker: Worker) -> Published:
+        """What is published, once it says what was applied, or once it has stopped changing."""
+        say("everything received is accounted for; reading back what is published as windows close")
+        deadline, published = time.monotonic() + _PATIENCE_SECONDS, read_back(self._brokers, self._plan.prefix)
+        while published.calls != (figures := self._look(worker)).applied or len(published.kpis) != figures.windows:
+            if time.monotonic() > deadline:
+                break
+            time.sleep(_LOOK_SECONDS)
+            published = read_back(self._brokers, self._plan.prefix)
+        return published
+
+    def _overall_rate(self) -> float:
+        """Records a second from the first to the last."""
+        last = self._readings[-1][1].received
+        moving = [reading for reading in self._readings if reading[1].received]
+        end = next(place for place, (_, figures) in enumerate(moving) if figures.received == last)
+        return _rate(moving[: end + 1])
+
+
+def _rate(readings: list[tuple[float, Figures]]) -> float:
+    (began, first), (ended, last) = readings[0], readings[-1]
+    return (last.received - first.received) / (ended - began) if ended > began else 0.0
+
+
+def _expected(sent: dict[str, int], irregular: Shares) -> Expected:
+    """What must come of what the producer says it sent, and of the irregular records."""
+    return Expected(
+        applied=sent["valid"] + irregular.misrouted + irregular.corrections,
+        duplicates=sent["duplicates"] + sent["mirrored"],
+        dead_lettered=irregular.poison,
+        late=irregular.too_late,
+        rerouted=irregular.misrouted,
+    )
+
+
+def say(text: str) -> None:
+    """One line for whoever watches."""
+    print(text, file=sys.stderr, flush=True)
