@@ -48,6 +48,8 @@ __all__ = ["WorkerApp", "run_worker"]
 
 log = structlog.get_logger(__name__)
 
+#: Writer schemas of one chunk that the registry is asked for.
+_SCHEMAS_A_CHUNK: Final = 64
 #: A stop that takes longer is not going to end by itself.
 _STOP_SECONDS: Final = 20.0
 
@@ -67,8 +69,9 @@ class WorkerApp:
         self.registry = SchemaRegistry(settings.schema_registry_url) if settings.schema_registry_url else None
         self.app = _faust_app(settings, self.names)
         self._budget = RocksBudget(settings.state.block_cache_mb, settings.state.write_buffer_mb)
+        self._reader = KafkaReader(self.app, self.inputs)
         self.ownership = Ownership(
-            self._context(), KafkaReader(self.app, self.inputs), self.fail,
+            self._context(), self._reader, self.fail,
             self._ensure_schemas if self.registry else lambda chunk: None,
         )  # fmt: skip
         sensor = RebalanceSensor(self.telemetry)
@@ -144,13 +147,14 @@ class WorkerApp:
         lag = 0
         for partition, shard in self.ownership.running.items():
             for topic, position in shard.next_offsets.items():
-                lag += max(0, (self.app.consumer.highwater(TP(topic, partition)) or 0) - position)
+                lag += max(0, (self._reader.end(topic, partition) or 0) - position)
                 lag += shard.waiting
         return lag
 
     def _ensure_schemas(self, chunk: Chunk) -> "asyncio.Future[None] | None":
         assert self.registry is not None
-        ids = schema_ids(chunk.values)
+        # Garbage that begins with a NUL names a random schema each: only so many are asked for, the others are unknown.
+        ids = sorted(schema_ids(chunk.values))[:_SCHEMAS_A_CHUNK]
         return asyncio.ensure_future(self.registry.ensure(ids)) if ids else None
 
 
@@ -182,6 +186,9 @@ def _check_topics(settings: Settings) -> None:
     missing = [change.topic for change in changes if change.kind is ChangeKind.CREATE]
     if missing:
         raise DependencyError(f"topics are missing: {', '.join(missing)}; create them with `assay topics apply`")
+    if changes:
+        wrong = "; ".join(map(str, changes))
+        raise ConfigError(f"topics are not as they must be ({wrong}); mend them with `assay topics apply`")
 
 
 def _faust_app(settings: Settings, names: Names) -> faust.App:
@@ -253,6 +260,8 @@ def run_worker(settings: Settings) -> int:
     built = WorkerApp(settings)
     worker = faust.Worker(built.app, loglevel=settings.log_level, override_logging=False, redirect_stdouts=False,
                           quiet=True)  # fmt: skip
+    # It writes a terminal's escape codes between the lines of the log, terminal or not.
+    worker.spinner = None
     # What exists now lives for ever: keep the collector off it. Events are freed by reference count alone, so the
     # collector may look at the rest rarely; together this saves a fifth of all CPU.
     gc.collect()

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 import faust
+from faust.exceptions import ConsumerNotStarted
 
 from streams.core.engine import Chunk
 from streams.shards.ownership import Ownership, Reader
@@ -46,12 +47,29 @@ class KafkaReader(Reader):
         return {place.topic: earliest.get(place) or 0 for place in places}
 
     def behind(self, partition: int, offsets: Mapping[str, int]) -> bool:
-        """Whether the broker has more; unknown until a partition's first fetch has come back."""
-        for topic, offset in offsets.items():
-            end = cast("int | None", self._consumer.highwater(faust.types.TP(topic, partition)))
-            if end is None or end > offset:
-                return True
-        return False
+        """Whether the broker has more, or may have: unknown before the first fetch and during a rebalance."""
+        if self._app.rebalancing:
+            return True
+        ends = [(self.end(topic, partition), offset) for topic, offset in offsets.items()]
+        return any(end is None or end > offset for end, offset in ends)
+
+    def end(self, topic: str, partition: int) -> int | None:
+        """The end of a partition as its last fetch told it; None if unknown or no longer ours."""
+        try:
+            return cast("int | None", self._consumer.highwater(faust.types.TP(topic, partition)))
+        except (AssertionError, ConsumerNotStarted):
+            # aiokafka asserts that the partition is assigned, and an assignment changes before anyone is told.
+            return None
+
+    async def ends(self, partition: int) -> Mapping[str, int]:
+        """The offset behind the last record, for each input topic."""
+        places = [faust.types.TP(topic, partition) for topic in self._topics]
+        latest = await self._consumer.highwaters(*places)
+        return {place.topic: int(latest[place]) for place in places if latest.get(place) is not None}
+
+    def pause(self, partition: int) -> None:
+        """Fetch nothing more of a partition until it is read on."""
+        self._consumer.pause_partitions({faust.types.TP(topic, partition) for topic in self._topics})
 
     async def read_on(self, partition: int, offsets: Mapping[str, int]) -> None:
         """Seek, and resume fetching."""

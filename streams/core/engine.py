@@ -1,7 +1,7 @@
 """The pipeline of one shard, pure: decode → validate → dedupe → aggregate → close windows.
 
 Given the same records in the same order and the same clock readings, an engine gives the same effects, however the
-records are cut into chunks. It reads the store, never writes it: :meth:`Engine.drain` says what to write and send, and
+records are cut into chunks (as long as the dedupe horizons reach: when an id is forgotten follows transactions). It reads the store, never writes it: :meth:`Engine.drain` says what to write and send, and
 whoever runs the engine makes all of that visible together before the next step.
 """
 

@@ -21,6 +21,7 @@ AGREE_WITHIN_S: Final = 900
 
 _TIME_MASK: Final = 0xFFFFFF
 _SOURCE_MASK: Final = 0xFFFF
+_MAX_SOURCES: Final = 4_096
 
 
 def event_hashes(events: list[UsageEvent], seed: int) -> list[int]:
@@ -62,7 +63,8 @@ def source_of(one: int) -> int:
 class Sources:
     """Names of sources by number, in the order a shard met them; kept in the state, since witnesses name numbers.
 
-    Beyond 65,535 names all further ones share the last number: still counted, under one name.
+    Beyond 4,096 names all further ones share the last number: still counted, under one name. The bound keeps the
+    record of names at a megabyte, whatever producers put into the field.
     """
 
     def __init__(self, store: StateView) -> None:
@@ -75,8 +77,8 @@ class Sources:
         """The number of a source, given out on first sight."""
         found = self.numbers.get(name)
         if found is None:
-            if len(self.names) >= _SOURCE_MASK:
-                return _SOURCE_MASK - 1
+            if len(self.names) >= _MAX_SOURCES:
+                return _MAX_SOURCES - 1
             found = self.numbers[name] = len(self.names)
             self.names.append(name)
         return found

@@ -5,6 +5,7 @@ from typing import Final
 
 from streams.core import keys
 from streams.core.aggregate import Aggregate
+from streams.core.distinct import normal
 from streams.core.keys import RowKey
 from streams.core.store import StateView, Writes
 from streams.core.windows import BASE_MS, Scope, Window
@@ -84,6 +85,9 @@ class Rows:
         """Write all changed rows that are not expired."""
         for place, row in self._touched.items():
             row.touched = False
+            # The bound on what is kept one by one holds for open rows, too.
+            row.runs = normal(row.runs)
+            row.actors = normal(row.actors)
             if place.bucket >= self._final.get((place.window, place.scope), 0):
                 writes[place.encode()] = row.encode()
         self._touched = {}

@@ -53,23 +53,26 @@ class Committer:
         """Make it all visible; raises one of :data:`FENCED` when the partition has another owner."""
         raise NotImplementedError
 
-    async def _send(self, writes: Writes, outputs: Outputs) -> tuple[list[Any], list[tuple[Any, int]]]:
-        """Hand everything to the producer; gives the futures of all batches, and those of the changelog with sizes."""
-        changelog = [
+    async def _send_changes(self, writes: Writes) -> list[tuple[Any, int]]:
+        """Hand the changelog's records to the producer; gives the futures of the batches with their sizes."""
+        return [
             (await self._producer.send_batch(batch, self._changelog.topic, partition=self._changelog.partition), size)
             for batch in build_batches(self._producer, writes.items())
             if (size := batch.record_count())
         ]
-        futures = [future for future, _ in changelog]
+
+    async def _send_outputs(self, outputs: Outputs) -> list[Any]:
+        """Hand the outputs to the producer; gives the futures of the batches."""
+        futures: list[Any] = []
         for (topic, partition), records in outputs.items():
             batches = build_batches(self._producer, records)
             futures += [await self._producer.send_batch(batch, topic, partition=partition) for batch in batches]
-        return futures, changelog
+        return futures
 
 
-async def _position(futures: list[Any], changelog: list[tuple[Any, int]]) -> int:
-    """Wait for all deliveries; the position behind the last changelog record."""
-    await asyncio.gather(*futures)
+async def _position(changelog: list[tuple[Any, int]]) -> int:
+    """Wait for the changelog's deliveries; the position behind its last record."""
+    await asyncio.gather(*(future for future, _ in changelog))
     last, size = changelog[-1]
     return int(last.result().offset) + size
 
@@ -88,13 +91,15 @@ class ExactlyOnce(Committer):
         producer = self._producer
         await producer.begin_transaction()
         self._cross(CrashPoint.BEGUN)
-        futures, changelog = await self._send(writes, outputs)
+        changelog = await self._send_changes(writes)
+        sent = await self._send_outputs(outputs)
         self._cross(CrashPoint.SENT)
         await producer.send_offsets_to_transaction(
             {place: OffsetAndMetadata(offset, "") for place, offset in offsets.items()}, group
         )
         self._cross(CrashPoint.OFFSETS)
-        position = await _position(futures, changelog)
+        await asyncio.gather(*sent)
+        position = await _position(changelog)
         self._cross(CrashPoint.DELIVERED)
         await producer.commit_transaction()
         self._cross(CrashPoint.COMMITTED)
@@ -111,12 +116,15 @@ class AtLeastOnce(Committer):
         super().__init__(brokers, changelog, partition, cross, enable_idempotence=True)
 
     async def commit(self, writes: Writes, outputs: Outputs, offsets: Mapping[TopicPartition, int], group: str) -> int:
-        """Send and wait for deliveries; the applied offsets are in the changelog, the group's are not touched."""
+        """Send outputs, wait for them, then the changelog: it says what is applied, so it must come last.
+
+        The group's offsets are not touched.
+        """
         self._cross(CrashPoint.BEGUN)
-        futures, changelog = await self._send(writes, outputs)
+        await asyncio.gather(*await self._send_outputs(outputs))
         self._cross(CrashPoint.SENT)
         self._cross(CrashPoint.OFFSETS)
-        position = await _position(futures, changelog)
+        position = await _position(await self._send_changes(writes))
         self._cross(CrashPoint.DELIVERED)
         self._cross(CrashPoint.COMMITTED)
         return position

@@ -7,7 +7,15 @@ from functools import partial
 from typing import Final
 
 import structlog
-from aiokafka.errors import KafkaError
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    GroupAuthorizationFailedError,
+    KafkaError,
+    MessageSizeTooLargeError,
+    TopicAuthorizationFailedError,
+    TransactionalIdAuthorizationFailed,
+    UnsupportedVersionError,
+)
 
 from streams.core.engine import Chunk
 from streams.errors import AssayError, DataError, DependencyError
@@ -19,6 +27,13 @@ from streams.shards.takeover import fence, recover
 from streams.state.rocks import RocksStore, StoreUnusable
 
 __all__ = ["Ownership", "Reader"]
+
+#: What will be refused again however often it is tried.
+_HOPELESS: Final = (
+    MessageSizeTooLargeError, TopicAuthorizationFailedError, GroupAuthorizationFailedError,
+    TransactionalIdAuthorizationFailed, ClusterAuthorizationFailedError, UnsupportedVersionError,
+)  # fmt: skip
+_MEND: Final = "grant the worker's ACLs, or raise max.message.bytes of the topics (`assay topics plan` shows both)"
 
 log = structlog.get_logger(__name__)
 
@@ -38,6 +53,13 @@ class Reader:
     def behind(self, partition: int, offsets: Mapping[str, int]) -> bool:
         """Whether the broker has records at or beyond these offsets, or it is not known."""
         raise NotImplementedError
+
+    async def ends(self, partition: int) -> Mapping[str, int]:
+        """The offset behind the last record, for each input topic of a partition; empty where it cannot be told."""
+        return {}
+
+    def pause(self, partition: int) -> None:
+        """Fetch nothing more of a partition until it is read on."""
 
     async def read_on(self, partition: int, offsets: Mapping[str, int]) -> None:
         """Seek the input topics of a partition, and fetch them from now on."""
@@ -64,6 +86,8 @@ class Ownership:
         self._ensure_schemas = ensure_schemas
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._fenced: set[int] = set()
+        self._changing = asyncio.Lock()
+        self._stopped = False
 
     @property
     def recovering(self) -> int:
@@ -91,12 +115,15 @@ class Ownership:
 
     async def reconcile(self, active: set[int], standby: set[int]) -> None:
         """Make the shards be what an assignment says: keep, give up, take over."""
-        for partition in set(self._tasks) - active:
-            await self._release(partition)
+        async with self._changing:
+            if not self._stopped:
+                await self._reconcile(active, standby)
+
+    async def _reconcile(self, active: set[int], standby: set[int]) -> None:
+        given_up = (set(self._tasks) - active) | (active & self._fenced)
+        await asyncio.gather(*map(self._release, given_up))
         for partition in set(self.standbys) - standby - active:
             await self._drop_standby(partition)
-        for partition in active & self._fenced:
-            await self._release(partition)
         for partition in sorted(active):
             if partition in self.running:
                 await self._reader.read_on(partition, self.running[partition].rewind())
@@ -113,21 +140,20 @@ class Ownership:
         verdict = await shard.submit(arrival)
         if verdict is Verdict.HOLE and self.running.get(partition) is shard:
             log.warning("hole_read_again", partition=partition, at=arrival.chunk.fetch_start)
-            beginnings = await self._reader.beginnings(partition)
-            offsets = shard.rewind()
-            for topic, beginning in beginnings.items():
-                if offsets[topic] < beginning:
-                    log.error("records_lost_to_retention", topic=topic, partition=partition,
-                              lost=beginning - offsets[topic])  # fmt: skip
-                    offsets[topic] = beginning
-            await self._reader.read_on(partition, offsets)
+            try:
+                shard.begin_at(await self._reader.beginnings(partition))
+                await self._reader.read_on(partition, shard.rewind())
+            except (KafkaError, OSError, TimeoutError) as error:
+                # Revoked meanwhile, or the broker is away: the next chunk shows the hole again.
+                log.warning("hole_remains", partition=partition, reason=repr(error))
 
     async def stop(self) -> None:
-        """Give everything up."""
-        for partition in list(self._tasks):
-            await self._release(partition)
-        for partition in list(self.standbys):
-            await self._drop_standby(partition)
+        """Give everything up; later assignments are not followed any more."""
+        self._stopped = True
+        async with self._changing:
+            await asyncio.gather(*map(self._release, list(self._tasks)))
+            for partition in list(self.standbys):
+                await self._drop_standby(partition)
 
     async def _own(self, partition: int) -> None:
         """Take over and run, again and again, until cancelled or beyond repair."""
@@ -149,10 +175,17 @@ class Ownership:
             except StoreUnusable as error:
                 log.warning("store_rebuilt", partition=partition, reason=str(error))
                 RocksStore.wipe(self._context.store_path(partition))
+            except _HOPELESS as error:
+                self._fail(DependencyError(f"Kafka refuses what shard {partition} must do: {error!r}; {_MEND}"))
+                return
             except (KafkaError, DependencyError, OSError, TimeoutError) as error:
                 self._context.observer.aborted(partition, "aborted")
                 log.warning("shard_restarts", partition=partition, reason=repr(error))
             except Exception as error:
+                if "lock hold" in str(error).lower():
+                    log.warning("shard_restarts", partition=partition, reason=repr(error))
+                    await asyncio.sleep(_RESTART_PAUSE_S)
+                    continue
                 if "No space left" in str(error) or "IO error" in str(error):
                     where = self._context.data_dir
                     self._fail(DependencyError(f"the state cannot be written to {where}: {error}; make room there"))
@@ -163,23 +196,28 @@ class Ownership:
             await asyncio.sleep(_RESTART_PAUSE_S)
 
     async def _take_over_and_run(self, partition: int) -> None:
-        standby = self.standbys.pop(partition, None)
-        warm = await standby.stop() if standby else None
+        warm: RocksStore | None = None
         committer: Committer | None = None
         store: RocksStore | None = None
         shard: Shard | None = None
         try:
+            if partition in self.standbys:
+                # Shielded: half stopped, it would keep the store's lock.
+                warm = await asyncio.shield(self.standbys[partition].stop())
+                del self.standbys[partition]
             committer = await fence(self._context, partition)
             handed_over, warm = warm, None
             store = await recover(self._context, partition, handed_over)
             beginnings = await self._reader.beginnings(partition)
             behind = partial(self._reader.behind, partition)
             shard = Shard(self._context, partition, committer, store, beginnings, behind)
+            _check_ends(partition, shard.next_offsets, await self._reader.ends(partition))
             self.running[partition] = shard
             await self._reader.read_on(partition, shard.next_offsets)
             await shard.run(self._ensure_schemas)
         finally:
-            self.running.pop(partition, None)
+            if self.running.pop(partition, None) is not None:
+                self._reader.pause(partition)
             if shard is not None:
                 await asyncio.shield(shard.close())
             else:
@@ -191,7 +229,9 @@ class Ownership:
 
     async def _release(self, partition: int) -> None:
         self._fenced.discard(partition)
-        task = self._tasks.pop(partition)
+        task = self._tasks.pop(partition, None)
+        if task is None:
+            return
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         self._context.observer.released(partition)
@@ -201,3 +241,14 @@ class Ownership:
         store = await self.standbys.pop(partition).stop()
         if store is not None:
             store.close()
+
+
+def _check_ends(partition: int, offsets: Mapping[str, int], ends: Mapping[str, int]) -> None:
+    """Refuse a topic that ends before what was applied of it: it was deleted and made again, or cut off."""
+    for topic, end in ends.items():
+        if offsets.get(topic, 0) > end:
+            raise DataError(
+                f"topic {topic} ends at offset {end} in partition {partition}, but records up to {offsets[topic]} were "
+                "applied: it was recreated. Its state belongs to the old topic: use another app_id, or delete the "
+                "state changelog and the data_dir"
+            )

@@ -97,6 +97,14 @@ class Shard:
         """Memory held for duplicates."""
         return self._engine.remembered_bytes
 
+    def begin_at(self, beginnings: Mapping[str, int]) -> None:
+        """Where topics begin now; what lies between is lost to retention."""
+        for topic, beginning in beginnings.items():
+            lost = beginning - self._unapplied()[topic]
+            if lost > 0:
+                log.error("records_lost_to_retention", topic=topic, partition=self.partition, lost=lost)
+            self._beginnings[topic] = max(beginning, self._beginnings.get(topic, 0))
+
     def rewind(self) -> dict[str, int]:
         """Forget what waits, and say where to read on from: the flow was interrupted."""
         self._queue.clear()
@@ -135,7 +143,9 @@ class Shard:
         """Go from transaction to transaction until cancelled; raises whatever ended one."""
         while True:
             try:
-                await asyncio.wait_for(self._arrived.wait(), timeout=_IDLE_TICK_S)
+                # Not wait_for: on Python 3.11 it can swallow a cancellation, and the shard would outlive its release.
+                async with asyncio.timeout(_IDLE_TICK_S):
+                    await self._arrived.wait()
             except TimeoutError:
                 self._context.watch.start()
                 # Records that wait in the broker are not silence, however long this worker takes to fetch them.
@@ -157,7 +167,8 @@ class Shard:
                 if remaining <= 0:
                     break
                 try:
-                    await asyncio.wait_for(self._arrived.wait(), timeout=remaining)
+                    async with asyncio.timeout(remaining):
+                        await self._arrived.wait()
                 except TimeoutError:
                     break
                 continue
@@ -205,7 +216,8 @@ class Shard:
             arrival.done()
         context.cross(CrashPoint.ACKED)
         self.progress_at = time.monotonic()
-        context.observer.committed(self.partition, effects, context.watch.take(), seconds, not self._queue)
+        caught_up = not self._queue and not self._behind(self.next_offsets)
+        context.observer.committed(self.partition, effects, context.watch.take(), seconds, caught_up)
 
     async def close(self) -> None:
         """Let go of the partition; waiting submitters are released."""

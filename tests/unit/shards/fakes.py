@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -35,6 +36,7 @@ __all__ = [
     "chunk",
     "context_in",
     "event",
+    "running",
     "shard_in",
     "until",
 ]
@@ -149,6 +151,10 @@ class FakeReader(Reader):
     async def beginnings(self, partition: int) -> Mapping[str, int]:
         return {USAGE: self.beginning}
 
+    def behind(self, partition: int, offsets: Mapping[str, int]) -> bool:
+        """Nothing waits in this broker."""
+        return False
+
     async def read_on(self, partition: int, offsets: Mapping[str, int]) -> None:
         self.sought.append(dict(offsets))
 
@@ -182,6 +188,18 @@ def shard_in(context: ShardContext, committer: Committer, beginning: int = 0) ->
     """A shard over its local store, as it was left."""
     store = RocksStore(context.store_path(PARTITION), context.budget)
     return Shard(context, PARTITION, committer, store, {USAGE: beginning})
+
+
+@asynccontextmanager
+async def running(shard: Shard, ensure: Any = lambda chunk: None) -> AsyncIterator["asyncio.Task[None]"]:
+    """The shard's loop, for as long as the block lasts."""
+    task = asyncio.create_task(shard.run(ensure))
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await shard.close()
 
 
 async def until(condition: Callable[[], object]) -> None:

@@ -1,86 +1,21 @@
 """The changelog reader: everything committed, in order, told by position and never by a last record."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
-from aiokafka import TopicPartition
 from aiokafka.errors import KafkaConnectionError
 
 from streams.core.store import Writes
-from streams.shards.changelog import ChangelogReader
 from streams.state.rocks import RocksBudget, RocksStore
+from tests.unit.shards.fake_kafka import FakeConsumer, reader_of
 from tests.unit.shards.fakes import until
-
-PLACE = TopicPartition("x.assay-state-changelog", 3)
-
-
-class FakeConsumer:
-    """A consumer of a log whose offsets may hold a record, or nothing: a marker, or what compaction removed.
-
-    A fake, so that a test says exactly where the log has no records; the real one is in the tests with a broker.
-    """
-
-    def __init__(self, records: Mapping[int, tuple[bytes, bytes | None]], end: int, beginning: int = 0) -> None:
-        self.records = dict(records)
-        self.end = end
-        self.beginning = beginning
-        self.at = -1
-        self.per_fetch = 2
-        self.fetches = 0
-        self.assigned: list[TopicPartition] = []
-        self.stopped = 0
-        self.refuses = False
-
-    async def start(self) -> None:
-        if self.refuses:
-            raise KafkaConnectionError("refused")
-
-    async def stop(self) -> None:
-        self.stopped += 1
-
-    def assign(self, places: list[TopicPartition]) -> None:
-        self.assigned = places
-
-    def seek(self, place: TopicPartition, offset: int) -> None:
-        assert place == PLACE
-        self.at = offset
-
-    async def beginning_offsets(self, places: list[TopicPartition]) -> dict[TopicPartition, int]:
-        return dict.fromkeys(places, self.beginning)
-
-    async def end_offsets(self, places: list[TopicPartition]) -> dict[TopicPartition, int]:
-        return dict.fromkeys(places, self.end)
-
-    async def position(self, place: TopicPartition) -> int:
-        return self.at
-
-    async def getmany(self, *places: TopicPartition, timeout_ms: int, max_records: int) -> dict[TopicPartition, Any]:
-        self.fetches += 1
-        await asyncio.sleep(0)
-        found: list[Any] = []
-        while self.at < self.end and len(found) < self.per_fetch:
-            if self.at in self.records:
-                key, value = self.records[self.at]
-                found.append(SimpleNamespace(key=key, value=value, offset=self.at))
-            self.at += 1
-        return {PLACE: found} if found else {}
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> RocksStore:
     return RocksStore(tmp_path / "store", RocksBudget(1, 1))
-
-
-def reader_of(consumer: FakeConsumer) -> ChangelogReader:
-    """A reader whose real consumer was never started."""
-    reader = ChangelogReader("127.0.0.1:1", PLACE.topic, PLACE.partition, lambda: 1_000)
-    reader._consumer._closed = True
-    reader._consumer = consumer
-    return reader
 
 
 async def test_it_catches_up_over_markers_that_are_never_delivered(store: RocksStore) -> None:

@@ -1,8 +1,7 @@
 """A shard from transaction to transaction: nothing is done before it is durable, nothing twice, nothing skipped."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from streams.core.engine import Chunk
 from streams.errors import DataError
 from streams.shards import shard as module
 from streams.shards.crashpoints import CrashPoint
-from streams.shards.shard import Shard, Verdict
+from streams.shards.shard import Verdict
 from tests.unit.shards.fakes import (
     LONG_AGO,
     NOW,
@@ -24,21 +23,10 @@ from tests.unit.shards.fakes import (
     chunk,
     context_in,
     event,
+    running,
     shard_in,
     until,
 )
-
-
-@asynccontextmanager
-async def running(shard: Shard, ensure: Any = lambda chunk: None) -> AsyncIterator["asyncio.Task[None]"]:
-    """The shard's loop, for as long as the block lasts."""
-    task = asyncio.create_task(shard.run(ensure))
-    try:
-        yield task
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        await shard.close()
 
 
 @pytest.fixture

@@ -1,0 +1,236 @@
+"""One scenario's stage: topics of its own, a load that flows, workers under supervision, and the verdict at the end."""
+
+import json
+import shutil
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from types import TracebackType
+from typing import Any, Final, Self
+from zlib import crc32
+
+from deploy.local.broker import LocalKafka
+from streams import topics_admin
+from streams.core import topics
+from tests.faults import load
+from tests.faults.feeder import Feeder
+from tests.faults.judge import Judgement, Outputs, judge, metas_of
+from tests.faults.load import PARTITIONS, partition_of
+from tests.faults.oracle import Expected, Rules, expect
+from tests.faults.reading import Message, decode, local_stores, read_topic
+from tests.faults.watch import Watch
+from tests.faults.workers import Supervisor
+
+__all__ = ["Arena", "Outcome"]
+
+META: Final = b"m"
+_APP: Final = "assay"
+_DAY_MS: Final = 86_400_000
+_LATENESS_MS: Final = 60_000
+_GRACE_MS: Final = 7_200_000
+_SETTLE_S: Final = 150.0
+_SETTINGS: Final = {
+    "ASSAY_SESSION_TIMEOUT_SECONDS": "6",
+    "ASSAY_WINDOWS__IDLE_SECONDS": "2",
+    "ASSAY_WINDOWS__GRACE_SECONDS": str(_GRACE_MS // 1000),
+}
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a scenario came to."""
+
+    judgement: Judgement
+    records: int
+    problems: list[str] = field(default_factory=list)
+    notes: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing is wrong."""
+        return self.judgement.passed and not self.problems
+
+
+class Arena:
+    """Use as a context; ``finish`` gives the outcome. ``broker`` is None when somebody else's broker is used."""
+
+    def __init__(
+        self, name: str, brokers: str, directory: Path, *, events: int, seconds: float, seed: int,
+        broker: LocalKafka | None = None, settings: dict[str, str] | None = None, workers: int = 2,
+    ) -> None:  # fmt: skip
+        self.name = name
+        self.rng = Random(f"{name}-{seed}")
+        self.directory = directory / name
+        self.problems: list[str] = []
+        self.at_exit = ExitStack()
+        #: Exit codes that this fault may bring about by itself.
+        self.allowed_exits: set[int] = set()
+        self.under_load = 0
+        self._brokers = brokers
+        self._broker = broker
+        self._prefix = f"{name}."
+        self._usage, self._changelog = self._prefix + topics.USAGE, f"{self._prefix}{_APP}-state-changelog"
+        self._began = time.monotonic()
+        shutil.rmtree(self.directory, ignore_errors=True)
+        topics_admin.apply(brokers, prefix=self._prefix, app_id=_APP, partitions=PARTITIONS, replication_factor=1)
+        self._records, self.kinds = load.build(crc32(f"{name}-{seed}".encode()), events)
+        self.feeder = Feeder(brokers, self._usage, self._records, seconds)
+        self.supervisor = Supervisor(self.directory, brokers, self._prefix, {**_SETTINGS, **(settings or {})})
+        self.watch = Watch(brokers, f"{self._prefix}{_APP}", self._usage, self._changelog, self.supervisor.workers)
+        self._worker_count = workers
+
+    @property
+    def broker(self) -> LocalKafka:
+        """The broker, for faults of its own."""
+        assert self._broker is not None
+        return self._broker
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.supervisor.close()
+        self.watch.close()
+        self.at_exit.close()
+
+    def start(self) -> None:
+        """Start the workers, and the load as soon as they are ready."""
+        self.supervisor.add(self._worker_count)
+        # A crash plan kills them before they ever are.
+        if not self.supervisor.crash_plan and not self.supervisor.wait_until_ready(60):
+            self.problems.append("the workers were not ready within 60 s")
+        self.feeder.start()
+
+    def struck(self) -> None:
+        """Note that a fault happened, and whether records were on their way."""
+        self.under_load += self.feeder.flowing or bool(self.watch.lag())
+
+    def rest(self, least: float, most: float) -> None:
+        """Let some random time pass."""
+        time.sleep(self.rng.uniform(least, most))
+
+    def wait(self, condition: Callable[[], bool], timeout: float, what: str) -> bool:
+        """Wait for a condition; it is a problem if it does not come true."""
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline:
+            if condition():
+                return True
+            time.sleep(0.1)
+        self.problems.append(f"{what}: not within {timeout:.0f} s")
+        return False
+
+    def finish(self) -> Outcome:
+        """Send the rest of the load, wait until all of it is processed and every window closed, stop, and judge."""
+        self.feeder.finish(120)
+        released = time.monotonic()
+        settled = self._settle()
+        settled_after_s = round(time.monotonic() - released, 1)
+        committed, ends = self.watch.committed() or {}, self.watch.ends(self._usage) or {}
+        self.supervisor.close()
+        self.watch.close()
+        for end in self.supervisor.unexpected():
+            if end.code not in self.allowed_exits:
+                self.problems.append(f"{end.worker} ended with {end.code}: {end.last_words}")
+        outputs = self._outputs(committed, ends)
+        expected = {
+            partition: expect(
+                outputs.values[partition].items(), partition, partition_of, self._rules(),
+                {
+                    letter["offset"]: letter["reason"]
+                    for letter in outputs.dead_letters
+                    if letter["partition"] == partition
+                },
+            )
+            for partition in range(PARTITIONS)
+        }  # fmt: skip
+        if not settled:
+            self.problems.append(f"not settled within {_SETTLE_S:.0f} s: ends {ends}, committed {committed}")
+        notes = {"settled_after_s": settled_after_s, **self._notes(expected, outputs)}
+        return Outcome(judge(expected, outputs, partition_of), len(self._records), self.problems, notes)
+
+    def _rules(self) -> Rules:
+        now_ms = time.time_ns() // 1_000_000
+        slack_ms = int((time.monotonic() - self._began) * 1000)
+        return Rules(_LATENESS_MS, _GRACE_MS, now_ms, clock_slack_ms=slack_ms)
+
+    def _settle(self) -> bool:
+        deadline = time.monotonic() + _SETTLE_S
+        while time.monotonic() < deadline:
+            if self.watch.lag() == 0 and self._all_closed():
+                return True
+            time.sleep(0.5)
+        return False
+
+    def _all_closed(self) -> bool:
+        """Whether every partition has published all it has: its idle clock has closed the last day, nothing is dirty."""
+        open_until = dict.fromkeys(range(PARTITIONS), 1)
+        dirty: set[tuple[int, bytes]] = set()
+        for message in read_topic(self._brokers, self._changelog, PARTITIONS):
+            key, partition = message.key or b"", message.partition
+            if key.startswith(b"d"):
+                (dirty.discard if message.value is None else dirty.add)((partition, key))
+            elif key == META and message.value is not None:
+                newest, _, closing = json.loads(message.value)["watermark"]
+                open_until[partition] = newest + 2 * _DAY_MS - closing
+        return not dirty and max(open_until.values()) <= 0
+
+    def _outputs(self, committed: dict[int, int], ends: dict[int, int]) -> Outputs:
+        """Everything the scenario left behind."""
+        values: dict[int, dict[int, bytes | None]] = {partition: {} for partition in range(PARTITIONS)}
+        for message in read_topic(self._brokers, self._usage, PARTITIONS):
+            values[message.partition][message.offset] = message.value
+        kpis = [
+            (message.partition, decode("kpi", message.value))
+            for message in read_topic(self._brokers, self._prefix + topics.KPIS, PARTITIONS)
+            if message.value is not None
+        ]
+        dead_letters = [
+            decode("dead_letter", message.value)
+            for message in read_topic(self._brokers, self._prefix + topics.DEAD_LETTERS, PARTITIONS)
+            if message.value is not None
+        ]
+        changelog: dict[int, list[Message]] = {partition: [] for partition in range(PARTITIONS)}
+        for message in read_topic(self._brokers, self._changelog, PARTITIONS):
+            changelog[message.partition].append(message)
+        return Outputs(
+            produced=self.feeder.sent,
+            kpis=kpis,
+            dead_letters=dead_letters,
+            values=values,
+            log_ends=ends,
+            committed=committed,
+            samples=self.watch.commits,
+            metas={partition: metas_of(messages, self._usage) for partition, messages in changelog.items()},
+            stores=list(local_stores(self.directory)),
+            changelog=changelog,
+            identity_violations=self.watch.violations,
+        )
+
+    def _notes(self, expected: dict[int, Expected], outputs: Outputs) -> dict[str, Any]:
+        recoveries = self.supervisor.logged("shard_recovered")
+        logged = self.supervisor.events()
+        logs = [worker.log.read_text(errors="replace") for worker in self.supervisor.workers]
+        partitions = expected.values()
+        return {
+            "under_load": self.under_load,
+            "exits": len(self.supervisor.exits),
+            "take_overs": len(recoveries),
+            "slowest_take_over_s": round(max((line["seconds"] for line in recoveries), default=0.0), 2),
+            "fenced": logged["shard_fenced"],
+            "stores_rebuilt": logged["store_rebuilt"],
+            "shard_restarts": logged["shard_restarts"],
+            "tracebacks": sum(log.count("Traceback") for log in logs),
+            "scrapes": self.watch.scrapes,
+            "commit_samples": len(self.watch.commits),
+            "kinds": dict(self.kinds),
+            "applied": sum(partition.applied for partition in partitions),
+            "duplicates": sum(partition.duplicates for partition in partitions),
+            "dead_letters": len(outputs.dead_letters),
+            "rerouted": sum(len(partition.rerouted) for partition in partitions),
+            "judged_by_clock": sum(partition.by_clock for partition in partitions),
+            "publications": len(outputs.kpis),
+            "revisions": sum(kpi["revision"] > 1 for _, kpi in outputs.kpis),
+        }

@@ -1,0 +1,205 @@
+"""What must have come out, computed a second time from the raw topic: by other code, from the documented rules alone.
+
+Nothing of the engine is used: JSON by the standard library, partitions by another client's hash, one dict of totals.
+The rules, per partition and in log order:
+
+* A record that is not a valid usage event is dead-lettered; one whose team belongs to another partition is sent there
+  unchanged, and counts where it lands.
+* A second (source, event_id) is a duplicate. So is a second request id from another source, if both agree on prompt
+  tokens, output tokens and, within 900 s, on the time; otherwise both count.
+* The watermark is the newest event time less the lateness. An event is too late if its 5-minute window ended a grace
+  before the last 5-minute border that the watermark has passed.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
+
+__all__ = ["SIZES_MS", "Expected", "Place", "Rules", "Totals", "expect", "parse"]
+
+SIZES_MS: Final = (300_000, 3_600_000, 86_400_000)
+_BASE_MS: Final = SIZES_MS[0]
+_AGREE_S: Final = 900
+
+_CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f]")
+_REQUIRED: Final = {"event_id": 256, "source": 256, "team": 200, "workflow": 200, "model": 256}
+_OPTIONAL: Final = ("actor", "run_id", "request_id", "tool", "provider", "prompt_fingerprint")
+_BUCKETS: Final = ("input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens")
+_STATUS: Final = {"ok", "error", "cancelled"}
+_TRIGGER: Final = {"human", "agent", "schedule", "ci", "unknown"}
+
+
+class Place(NamedTuple):
+    """One window of one scope; ``workflow`` is None for a team's."""
+
+    team: str
+    workflow: str | None
+    size_ms: int
+    start_ms: int
+
+
+class Rules(NamedTuple):
+    """The settings that the rules depend on, in milliseconds; ``now_ms`` is a time at which all had been read.
+
+    ``clock_slack_ms`` bounds how far an idle partition's clock may have moved the watermark on its own: as long as the
+    run took. Events that this decides about are judged as the dead letters say.
+    """
+
+    lateness_ms: int
+    grace_ms: int
+    now_ms: int
+    far_future_ms: int = 600_000
+    clock_slack_ms: int = 0
+    max_record_bytes: int = 1_048_576
+
+
+@dataclass(slots=True)
+class Totals:
+    """What one window must say."""
+
+    calls: int = 0
+    errors: int = 0
+    input_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    output_tokens: int = 0
+    reasoning_tokens: int = 0
+    spend_micro_usd: int = 0
+    priced_calls: int = 0
+    unpriced_tokens: int = 0
+    first_event: int = 1 << 62
+    last_event: int = 0
+    runs: set[str] = field(default_factory=set)
+
+    def add(self, event: Mapping[str, Any]) -> None:
+        self.calls += 1
+        self.errors += event["status"] == "error"
+        self.input_tokens += event["input_tokens"]
+        self.cache_read_tokens += event["cache_read_tokens"]
+        self.cache_write_tokens += event["cache_write_tokens"]
+        self.output_tokens += event["output_tokens"]
+        self.reasoning_tokens += event["reasoning_tokens"]
+        if event["cost_micro_usd"] is None:
+            self.unpriced_tokens += sum(event[bucket] for bucket in _BUCKETS[:4])
+        else:
+            self.spend_micro_usd += event["cost_micro_usd"]
+            self.priced_calls += 1
+        self.first_event = min(self.first_event, event["occurred_at"])
+        self.last_event = max(self.last_event, event["occurred_at"])
+        if event["run_id"]:
+            self.runs.add(event["run_id"])
+
+
+@dataclass(slots=True)
+class Expected:
+    """What must have become of one partition's records. ``dead`` is ``invalid``, ``far_future`` or ``too_late``."""
+
+    records: int = 0
+    applied: int = 0
+    duplicates: int = 0
+    rerouted: list[tuple[int, bytes]] = field(default_factory=list)
+    dead: dict[int, str] = field(default_factory=dict)
+    by_clock: int = 0
+    totals: dict[Place, Totals] = field(default_factory=dict)
+
+
+def parse(value: bytes | None, max_bytes: int = 1_048_576) -> dict[str, Any] | None:
+    """A valid usage event with all defaults filled in; None for anything else."""
+    if not value or len(value) > max_bytes:
+        return None
+    try:
+        event = json.loads(value.decode(), parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(event, dict):
+        return None
+    for name in _BUCKETS:
+        event.setdefault(name, 0)
+    for name in ("cost_micro_usd", *_OPTIONAL):
+        event.setdefault(name, None)
+    event.setdefault("status", "ok")
+    event.setdefault("trigger", "unknown")
+    return event if _is_valid(event) else None
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(constant)
+
+
+def _is_valid(event: Mapping[str, Any]) -> bool:
+    texts = [(event.get(name), 1, longest) for name, longest in _REQUIRED.items()]
+    texts += [(event[name], 0, 256) for name in _OPTIONAL if event[name] is not None]
+    for text, shortest, longest in texts:
+        if not isinstance(text, str) or not shortest <= len(text) <= longest or _CONTROL.search(text):
+            return False
+    numbers = [(event[bucket], 0, 2**40) for bucket in _BUCKETS]
+    numbers.append((event.get("occurred_at"), 1_420_070_400_000, 253_402_300_799_999))
+    if event["cost_micro_usd"] is not None:
+        numbers.append((event["cost_micro_usd"], 0, 2**53))
+    if any(type(number) is not int or not least <= number <= most for number, least, most in numbers):
+        return False
+    if event["status"] not in _STATUS or event["trigger"] not in _TRIGGER:
+        return False
+    return bool(event["reasoning_tokens"] <= event["output_tokens"])
+
+
+def expect(
+    records: Iterable[tuple[int, bytes | None]], partition: int, partition_for: Callable[[str], int], rules: Rules,
+    verdicts: Mapping[int, str] | None = None,
+) -> Expected:  # fmt: skip
+    """What must have become of one partition's (offset, value) pairs, given in log order.
+
+    ``verdicts`` are the reasons of the dead letters by offset, asked only where the clock has a say.
+    """
+    expected = Expected()
+    seen: set[tuple[str, str]] = set()
+    requests: dict[str, tuple[str, int, int, int]] = {}
+    newest = 0
+    for offset, value in records:
+        expected.records += 1
+        event = parse(value, rules.max_record_bytes)
+        if event is None:
+            expected.dead[offset] = "invalid"
+            continue
+        home = partition_for(event["team"])
+        if home != partition:
+            expected.rerouted.append((home, value or b""))
+            continue
+        identity, at = (event["source"], event["event_id"]), event["occurred_at"]
+        if identity in seen:
+            expected.duplicates += 1
+            continue
+        if at > newest:
+            if at > rules.now_ms + rules.far_future_ms:
+                expected.dead[offset] = "far_future"
+                continue
+            newest = at
+        if _is_too_late(at, newest, rules):
+            expected.dead[offset] = "too_late"
+            continue
+        if _is_too_late(at, newest + rules.clock_slack_ms, rules):
+            expected.by_clock += 1
+            if (verdicts or {}).get(offset) == "too_late":
+                expected.dead[offset] = "too_late"
+                continue
+        if event["request_id"]:
+            prompt = event["input_tokens"] + event["cache_read_tokens"] + event["cache_write_tokens"]
+            told = (event["source"], prompt, event["output_tokens"], at // 1000)
+            first = requests.setdefault(event["request_id"], told)
+            if first[0] != told[0] and first[1:3] == told[1:3] and abs(first[3] - told[3]) <= _AGREE_S:
+                expected.duplicates += 1
+                continue
+        seen.add(identity)
+        expected.applied += 1
+        for workflow in (event["workflow"], None):
+            for size in SIZES_MS:
+                place = Place(event["team"], workflow, size, at // size * size)
+                expected.totals.setdefault(place, Totals()).add(event)
+    return expected
+
+
+def _is_too_late(at: int, newest: int, rules: Rules) -> bool:
+    border = (newest - rules.lateness_ms) // _BASE_MS * _BASE_MS
+    return at // _BASE_MS < (border - rules.grace_ms) // _BASE_MS

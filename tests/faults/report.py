@@ -1,0 +1,70 @@
+"""What the fault suite says in the end: build/faults.json for machines, a table for people."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tests.faults.arena import Outcome
+from tests.faults.judge import INVARIANTS
+from tests.faults.scenarios import Scenario
+
+__all__ = ["entry", "passed", "table", "write"]
+
+
+def entry(scenario: Scenario, outcome: Outcome, times: int, seconds: float) -> dict[str, Any]:
+    """One fault's line in the report."""
+    judgement = outcome.judgement
+    return {
+        "fault": scenario.name,
+        "times": times,
+        "events": outcome.records,
+        "lost": judgement.lost,
+        "double_counted": judgement.double_counted,
+        "invariants": judgement.holds,
+        "problems": outcome.problems + judgement.examples(),
+        "seconds": round(seconds, 1),
+        **outcome.notes,
+    }
+
+
+def passed(report: dict[str, Any]) -> bool:
+    """Whether no fault lost or doubled anything and the oracle caught the stock worker."""
+    stock = report["stock_faust"]
+    return not any(fault["problems"] for fault in report["faults"]) and (stock is None or not stock["passed"])
+
+
+def write(report: dict[str, Any], path: Path) -> None:
+    """Write the report as JSON."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(report, indent=1) + "\n")
+
+
+def table(faults: Sequence[dict[str, Any]], stock: dict[str, Any] | None) -> str:
+    """The report for people."""
+    names = list(INVARIANTS)
+    header = f"{'fault':<38} {'times':>5} {'events':>8} {'lost':>6} {'double':>6}  {' '.join(names)}  seconds"
+    lines = [header, "-" * len(header)]
+    for fault in faults:
+        if skipped := fault.get("skipped"):
+            lines.append(f"{fault['fault']:<38} skipped: {skipped}")
+            continue
+        marks = " ".join(f"{'ok' if fault['invariants'][name] else 'NO':<{len(name)}}" for name in names)
+        lines.append(
+            f"{fault['fault']:<38} {fault['times']:>5} {fault['events']:>8} {fault['lost']:>6} "
+            f"{fault['double_counted']:>6}  {marks}  {fault['seconds']:>7.0f}"
+        )
+        lines += [f"    {problem}" for problem in fault["problems"]]
+    done = [fault for fault in faults if not fault.get("skipped")]
+    lines.append("-" * len(header))
+    lines.append(
+        f"{'all':<38} {sum(fault['times'] for fault in done):>5} {sum(fault['events'] for fault in done):>8} "
+        f"{sum(fault['lost'] for fault in done):>6} {sum(fault['double_counted'] for fault in done):>6}"
+    )
+    if stock is not None:
+        lines.append(
+            f"stock Faust, {stock['times']} x kill -9, {stock['events']} events: {stock['lost']} lost, "
+            f"{stock['double_counted']} double counted: "
+            + ("the oracle let it PASS, so it proves nothing" if stock["passed"] else "caught, as it must be")
+        )
+    return "\n".join(lines)

@@ -1,0 +1,73 @@
+"""``python -m tests.faults.run``: every fault against the real worker on a real Kafka, judged by the oracle."""
+
+import argparse
+import shutil
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from deploy.local.broker import LocalKafka
+from tests.faults import report, stock
+from tests.faults.arena import Arena
+from tests.faults.scenarios import SCENARIOS, Scenario, Unavailable
+
+__all__ = ["main", "play"]
+
+_BUILD: Final = Path("build")
+
+
+def play(
+    scenario: Scenario, brokers: str, directory: Path, *, events: int, seed: int, broker: LocalKafka | None = None,
+    seconds: float | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    """Run one scenario; gives its entry of the report."""
+    began = time.monotonic()
+    name = "".join(letter if letter.isalnum() else "-" for letter in scenario.name)
+    with Arena(
+        f"{name}-{seed}", brokers, directory, events=events, seconds=seconds or scenario.seconds, seed=seed,
+        broker=broker, settings=scenario.settings,
+    ) as arena:  # fmt: skip
+        try:
+            scenario.prepare(arena)
+        except Unavailable as reason:
+            return {"fault": scenario.name, "skipped": str(reason), "times": 0, "events": 0, "problems": []}
+        arena.start()
+        times = scenario.inflict(arena)
+        outcome = arena.finish()
+    return report.entry(scenario, outcome, times, time.monotonic() - began)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run what is asked for, write the report, print the table; 1 if anything is wrong."""
+    parser = argparse.ArgumentParser(prog="python -m tests.faults.run", description=__doc__)
+    parser.add_argument("--events", type=int, default=1_020_000, help="records of all scenarios together")
+    parser.add_argument("--seed", type=int, default=1, help="names the load and the random times of the faults")
+    parser.add_argument("--only", default="", help="run only faults whose name contains this; comma separated")
+    parser.add_argument("--no-stock", action="store_true", help="leave out the stock Faust worker")
+    parser.add_argument("--out", type=Path, default=_BUILD / "faults.json", help="where the report goes")
+    options = parser.parse_args(arguments)
+    wanted = [part.strip() for part in options.only.split(",") if part.strip()]
+    chosen = [s for s in SCENARIOS if not wanted or any(part in s.name for part in wanted)]
+    directory = _BUILD / "faults"
+    shutil.rmtree(directory, ignore_errors=True)
+    share = options.events // max(1, len(chosen)) + 1
+    faults: list[dict[str, Any]] = []
+    result: dict[str, Any] = {"seed": options.seed, "faults": faults, "stock_faust": None}
+    with LocalKafka(directory / "kafka") as broker:
+        for scenario in chosen:
+            fault = play(scenario, broker.bootstrap, directory, events=share, seed=options.seed, broker=broker)
+            faults.append(fault)
+            print(f"{fault['fault']}: {'; '.join(fault['problems']) or fault.get('skipped', 'ok')}", flush=True)
+        if not options.no_stock:
+            result["stock_faust"] = stock.play(broker.bootstrap, directory, seed=options.seed)
+    result["passed"] = report.passed(result)
+    report.write(result, options.out)
+    print(report.table(faults, result["stock_faust"]))
+    print(f"{'PASS' if result['passed'] else 'FAIL'}, seed {options.seed}, report in {options.out}")
+    return 0 if result["passed"] else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

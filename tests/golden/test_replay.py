@@ -1,0 +1,94 @@
+"""A golden replay: the committed log must give the committed results, byte for byte.
+
+When results change on purpose, write them anew, read the difference, and say in the changelog what it means for those
+who read KPIs:
+
+    ASSAY_GOLDEN=write python -m pytest tests/golden
+
+``usage.jsonl`` is made by hand, in the order in which a partition would hold it: a Sunday evening on which an ISO week
+ends, calls seen by two sources, repeated and broken records, events late within the grace of six hours and beyond it.
+"""
+
+import io
+import json
+import os
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from streams.core.engine import EngineParams
+from streams.core.events import UsageDecoder
+from streams.core.pseudonyms import Pseudonyms
+from streams.replay import Summary, replay
+
+HERE: Final = Path(__file__).parent
+WRITE: Final = os.environ.get("ASSAY_GOLDEN") == "write"
+#: 2026-01-06T03:00:00Z, an hour after the log's last event.
+NOW_MS: Final = 1_767_668_400_000
+PARAMS: Final = EngineParams(lateness_ms=60_000, grace_ms=6 * 3_600_000, config_version="golden")
+
+
+def results(key: bytes = b"a key that no result depends on") -> tuple[Summary, dict[str, bytes]]:
+    """What the log comes to: the summary, and files by name."""
+    kpis, dead_letters = io.BytesIO(), io.BytesIO()
+    summary = replay(
+        [HERE / "usage.jsonl"], params=PARAMS, decoder=UsageDecoder(), pseudonyms=Pseudonyms(key), now_ms=NOW_MS,
+        kpis_out=kpis, dead_letters_out=dead_letters,
+    )  # fmt: skip
+    return summary, {"kpis.jsonl": kpis.getvalue(), "dead_letters.jsonl": dead_letters.getvalue()}
+
+
+def golden(name: str) -> list[dict[str, Any]]:
+    """A committed file's records."""
+    return [json.loads(line) for line in (HERE / name).read_bytes().splitlines()]
+
+
+@pytest.mark.parametrize("name", ["kpis.jsonl", "dead_letters.jsonl"])
+def test_the_log_gives_the_committed_results(name: str) -> None:
+    """Every record, in the same order, to the byte."""
+    found = results()[1][name]
+    if WRITE:
+        (HERE / name).write_bytes(found)
+    assert [json.loads(line) for line in found.splitlines()] == golden(name)
+    assert found == (HERE / name).read_bytes()
+
+
+def test_every_line_of_the_log_is_accounted_for() -> None:
+    """Duplicates are the two resends and the agent's copy of a call; what is late lies beyond six hours."""
+    summary, _ = results()
+    assert summary.holds
+    assert (summary.received, summary.applied, summary.duplicates, summary.late) == (57, 46, 3, 2)
+    assert summary.reasons == {
+        "far_future": 1, "inconsistent": 1, "invalid_json": 1, "missing_field": 1, "out_of_range": 1,
+        "timestamp_out_of_range": 1, "too_late": 2,
+    }  # fmt: skip
+
+
+def test_results_do_not_depend_on_the_key_of_pseudonyms() -> None:
+    """Nothing published can be used to look for an actor."""
+    assert results(b"quite another key") == results()
+
+
+def test_the_committed_results_hold_together() -> None:
+    """The last revision of every day is the sum of its hours, and of its workflows where the scope is the team."""
+    latest = {
+        (kpi["team"], kpi["workflow"], kpi["window_size_ms"], kpi["window_start"]): (
+            kpi["calls"],
+            kpi["spend_micro_usd"],
+        )
+        for kpi in golden("kpis.jsonl")
+    }
+    days = {place: figures for place, figures in latest.items() if place[2] == 86_400_000}
+    assert len(days) == 12
+    for (team, workflow, size, start), (calls, spend) in days.items():
+        hours = [
+            figures
+            for (of, flow, length, at), figures in latest.items()
+            if (of, flow, length, at // size * size) == (team, workflow, 3_600_000, start)
+        ]
+        assert sum(each[0] for each in hours) == calls
+        assert sum(each[1] or 0 for each in hours) == (spend or 0)
+        if workflow is None:
+            flows = [figures for place, figures in days.items() if (place[0], place[3]) == (team, start) and place[1]]
+            assert sum(each[0] for each in flows) == calls

@@ -1,0 +1,153 @@
+"""Rows of figures: zero, add, merge, encode, decode."""
+
+import struct
+from typing import Any
+
+import pytest
+
+from streams.core import distinct
+from streams.core.aggregate import VERSION, Aggregate
+from streams.core.events import UsageEvent
+from streams.core.keys import RowKey
+from streams.core.windows import Scope, Window
+
+PLACE = RowKey(Window.HOUR, Scope.WORKFLOW, 490_992, "payments", "review")
+AT = 1_767_571_200_000
+FIGURES = (
+    "calls", "errors", "input", "cache_read", "cache_write", "output", "reasoning", "cost", "priced",
+    "unpriced_tokens", "unattributed",
+)  # fmt: skip
+
+
+def event(at: int = AT, **fields: Any) -> UsageEvent:
+    """An event of which only the figures matter."""
+    return UsageEvent(event_id="1", source="s", occurred_at=at, team="payments", workflow="review", model="m", **fields)
+
+
+def figures(row: Aggregate) -> dict[str, int]:
+    """The sums that are not zero, by name."""
+    return {name: value for name in FIGURES if (value := getattr(row, name))}
+
+
+def row_of(*events: UsageEvent, run: int = 0, actor: int = 0) -> Aggregate:
+    """A row that counted some events."""
+    row = Aggregate(PLACE)
+    for each in events:
+        row.add(each, run, actor)
+    return row
+
+
+ALL_TOKENS = {
+    "input_tokens": 1,
+    "cache_read_tokens": 20,
+    "cache_write_tokens": 300,
+    "output_tokens": 4_000,
+    "reasoning_tokens": 500,
+}
+SUMS = {"input": 1, "cache_read": 20, "cache_write": 300, "output": 4_000, "reasoning": 500}
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({}, {"unattributed": 1}),
+        (ALL_TOKENS, {**SUMS, "unpriced_tokens": 4_321, "unattributed": 1}),
+        ({**ALL_TOKENS, "cost_micro_usd": 7}, {**SUMS, "cost": 7, "priced": 1, "unattributed": 1}),
+        ({"cost_micro_usd": 0}, {"priced": 1, "unattributed": 1}),
+        ({"status": "error"}, {"errors": 1, "unattributed": 1}),
+        ({"status": "cancelled"}, {"unattributed": 1}),
+    ],
+)
+def test_an_event_is_counted_under_each_of_its_figures(fields: dict[str, Any], expected: dict[str, int]) -> None:
+    """Reasoning is a part of the output and in no sum of tokens; a cost of zero is a cost."""
+    assert figures(row_of(event(**fields))) == {"calls": 1, **expected}
+    assert figures(row_of(event(**fields), event(**fields))) == {
+        name: 2 * value for name, value in {"calls": 1, **expected}.items()
+    }
+
+
+def test_runs_and_actors_are_counted_where_there_are_any() -> None:
+    """Zero is no run and no actor."""
+    row = Aggregate(PLACE)
+    for run, actor in ((0, 0), (1, 0), (0, 1), (1, 1), (2, 1)):
+        row.add(event(), run, actor)
+    assert (distinct.count(row.runs), distinct.count(row.actors), row.unattributed) == (2, 1, 2)
+
+
+def test_first_and_last_are_those_of_events_in_any_order() -> None:
+    """Ties included."""
+    row = row_of(event(AT + 5), event(AT + 9), event(AT + 2), event(AT + 9))
+    assert (row.first_ms, row.last_ms) == (AT + 2, AT + 9)
+
+
+def test_totals_are_what_a_publication_compares() -> None:
+    """Cost, input, cache read, cache write, output."""
+    assert row_of(event(**ALL_TOKENS, cost_micro_usd=7)).totals == (7, 1, 20, 300, 4_000)
+
+
+def test_merging_leaves_publication_state_alone() -> None:
+    """Revisions belong to a row, not to its figures."""
+    row, other = row_of(event(cost_micro_usd=1)), row_of(event(cost_micro_usd=2))
+    row.revision, row.published = 3, (1, 2, 3, 4, 5)
+    other.revision, other.published = 9, (9, 9, 9, 9, 9)
+    row.merge(other)
+    assert (row.cost, row.revision, row.published) == (3, 3, (1, 2, 3, 4, 5))
+    assert (other.cost, other.revision) == (2, 9)
+
+
+def test_an_empty_row_is_zero() -> None:
+    """Merging it changes nothing, on either side."""
+    full = row_of(event(**ALL_TOKENS, cost_micro_usd=7), run=5, actor=6)
+    expected = full.encode()
+    full.merge(Aggregate(PLACE))
+    assert full.encode() == expected
+    empty = Aggregate(PLACE)
+    empty.merge(full)
+    assert empty.encode() == expected
+
+
+def test_a_row_is_published_once_by_itself_only() -> None:
+    """The first correction finds what the closing said; later ones find what they said themselves."""
+    row = row_of(event(cost_micro_usd=5))
+    row.published_once()
+    assert (row.revision, row.published) == (1, (5, 0, 0, 0, 0))
+    row.add(event(cost_micro_usd=5), 0, 0)
+    row.published_once()
+    assert (row.revision, row.published) == (1, (5, 0, 0, 0, 0))
+
+
+@pytest.mark.parametrize("runs", [0, 1, 256, 257, 1_000])
+@pytest.mark.parametrize("actors", [0, 3, 300])
+def test_a_row_reads_back_as_it_was_written(runs: int, actors: int) -> None:
+    """Every field, exact sets and sketches alike."""
+    row = Aggregate(PLACE)
+    for number, name in enumerate((*FIGURES, "first_ms", "last_ms", "revision"), start=1):
+        setattr(row, name, 10**number if name != "revision" else 2**32 - 1)
+    row.published = (1, 2, 3, 4, 2**62)
+    row.runs, row.actors = set(range(runs)), set(range(1 << 63, (1 << 63) + actors))
+    again = Aggregate.decode(PLACE, row.encode())
+    for name in (*FIGURES, "first_ms", "last_ms", "revision", "published", "place", "touched"):
+        assert getattr(again, name) == getattr(row, name), name
+    assert distinct.count(again.runs) == distinct.count(row.runs)
+    assert distinct.count(again.actors) == distinct.count(row.actors)
+    assert again.encode() == row.encode()
+
+
+def test_an_empty_row_reads_back() -> None:
+    """Extremes of no events included."""
+    assert Aggregate.decode(PLACE, Aggregate(PLACE).encode()).encode() == Aggregate(PLACE).encode()
+
+
+@pytest.mark.parametrize("version", [0, VERSION + 1, 255])
+def test_a_row_of_another_version_is_refused(version: int) -> None:
+    """By its first byte, before anything is misread."""
+    data = bytes([version]) + row_of(event()).encode()[1:]
+    with pytest.raises(ValueError, match=f"version {version}, expected {VERSION}"):
+        Aggregate.decode(PLACE, data)
+
+
+def test_the_layout_is_what_stores_hold() -> None:
+    """Byte for byte: a change needs another version."""
+    row = row_of(event(**ALL_TOKENS, cost_micro_usd=7, status="error"), run=5, actor=6)
+    fixed = struct.pack("<B13qI5qI", 1, 1, 1, 1, 20, 300, 4_000, 500, 7, 1, 0, 0, AT, AT, 0, 0, 0, 0, 0, 0, 9)
+    assert row.encode() == fixed + b"\x00" + (5).to_bytes(8, "little") + b"\x00" + (6).to_bytes(8, "little")
