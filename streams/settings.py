@@ -48,6 +48,9 @@ __all__ = ["DEV_PSEUDONYM_KEY", "Origin", "Settings", "load_settings", "origins"
 #: The key behind ``insecure_dev_key``: published here, so it protects nobody.
 DEV_PSEUDONYM_KEY = b"assay-development-key-protects-nobody"
 
+#: A window and the tolerance between sources, beyond the grace.
+_HORIZON_MARGIN_SECONDS = 3_600
+
 #: The file's values while Settings is being built: sources of pydantic-settings take no arguments of ours.
 _file_values: ContextVar[Mapping[str, Any] | None] = ContextVar("_file_values", default=None)
 
@@ -134,6 +137,19 @@ class Settings(BaseSettings):
         given = [name for name in ("pseudonym_key", "pseudonym_key_file", "insecure_dev_key") if getattr(self, name)]
         if len(given) > 1:
             raise ValueError(f"{' and '.join(given)} are given together; keep exactly one of them")
+        return self
+
+    @model_validator(mode="after")
+    def _ids_outlive_the_grace(self) -> "Settings":
+        # An event is taken until its window's grace has passed: forgotten before that, its copy would count again.
+        for name, days in (
+            ("horizon_days", self.dedupe.horizon_days), ("request_horizon_days", self.dedupe.request_horizon_days),
+        ):  # fmt: skip
+            if days * 86_400 < self.windows.grace_seconds + _HORIZON_MARGIN_SECONDS:
+                raise ValueError(
+                    f"dedupe.{name} ({days}) ends before windows.grace_seconds ({self.windows.grace_seconds}) has "
+                    "passed, and copies would count twice; make it at least a day longer than the grace"
+                )
         return self
 
     @classmethod

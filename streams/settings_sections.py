@@ -38,7 +38,7 @@ class DedupeSettings(_Section):
 
     horizon_days: Annotated[int, Field(ge=1, le=30)] = 3
     """How long an event id is remembered; a later copy counts again."""
-    request_horizon_days: Annotated[int, Field(ge=1, le=30)] = 1
+    request_horizon_days: Annotated[int, Field(ge=1, le=30)] = 2
     """How long a provider's request id is remembered, to join sources that saw the same call."""
     max_ids_per_partition: Annotated[int, Field(ge=1_000, le=2**32)] = 50_000_000
     """Bound on remembered ids of one partition; the oldest hours go first."""

@@ -18,6 +18,7 @@ __all__ = ["VERSION", "Aggregate"]
 VERSION: Final = 1
 
 _FIXED: Final = struct.Struct("<B13qI5qI")
+_MOST: Final = (1 << 63) - 1
 
 
 class Aggregate:
@@ -117,8 +118,20 @@ class Aggregate:
             self.revision = 1
             self.published = self.totals
 
+    def saturate(self) -> None:
+        """Hold every sum within 64 bits: absurd figures from a producer must not stop the rows of all others."""
+        if max(self.cost, self.input, self.cache_read, self.cache_write, self.output, self.unpriced_tokens) > _MOST:
+            self.cost = min(self.cost, _MOST)
+            self.input = min(self.input, _MOST)
+            self.cache_read = min(self.cache_read, _MOST)
+            self.cache_write = min(self.cache_write, _MOST)
+            self.output = min(self.output, _MOST)
+            self.reasoning = min(self.reasoning, _MOST)
+            self.unpriced_tokens = min(self.unpriced_tokens, _MOST)
+
     def encode(self) -> bytes:
         """The row as bytes; equal rows give equal bytes."""
+        self.saturate()
         runs = distinct.encode(self.runs)
         return (
             _FIXED.pack(

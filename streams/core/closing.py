@@ -166,6 +166,7 @@ class Closer:
 
 
 def _kpi(row: Aggregate, revision: int, config_version: str) -> Kpi:
+    row.saturate()
     window, scope, bucket, team, workflow = row.place
     size = int(window)
     calls = row.calls

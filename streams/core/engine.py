@@ -62,7 +62,7 @@ class EngineParams:
     idle_ms: int = 30_000
     far_future_ms: int = 600_000
     dedupe_horizon_ms: int = 3 * 86_400_000
-    request_horizon_ms: int = 86_400_000
+    request_horizon_ms: int = 2 * 86_400_000
     max_ids: int = 50_000_000
     seed: int = 0
     config_version: str = ""

@@ -1,7 +1,7 @@
 """Makes one drain of effects visible: changelog, outputs and source offsets in one Kafka transaction."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer, TopicPartition
@@ -70,9 +70,9 @@ class Committer:
         return futures
 
 
-async def _position(changelog: list[tuple[Any, int]]) -> int:
-    """Wait for the changelog's deliveries; the position behind its last record."""
-    await asyncio.gather(*(future for future, _ in changelog))
+async def _position(changelog: list[tuple[Any, int]], others: Iterable[Any] = ()) -> int:
+    """Wait for the deliveries of the changelog and of others, or the first failure; the changelog's new position."""
+    await asyncio.gather(*(future for future, _ in changelog), *others)
     last, size = changelog[-1]
     return int(last.result().offset) + size
 
@@ -98,8 +98,7 @@ class ExactlyOnce(Committer):
             {place: OffsetAndMetadata(offset, "") for place, offset in offsets.items()}, group
         )
         self._cross(CrashPoint.OFFSETS)
-        await asyncio.gather(*sent)
-        position = await _position(changelog)
+        position = await _position(changelog, sent)
         self._cross(CrashPoint.DELIVERED)
         await producer.commit_transaction()
         self._cross(CrashPoint.COMMITTED)

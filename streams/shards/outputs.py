@@ -41,8 +41,11 @@ class Encoders:
 
 
 def kpi_key(kpi: Kpi) -> bytes:
-    """The compaction key of a window's result: the same for all of its revisions."""
-    return f"{kpi.scope}|{kpi.team}|{kpi.workflow or ''}|{kpi.window_size_ms}|{kpi.window_start}".encode()
+    """The compaction key of a window's result: the same for all of its revisions.
+
+    Joined by the unit separator (0x1F), which no name can hold: two windows never share a key.
+    """
+    return f"{kpi.scope}\x1f{kpi.team}\x1f{kpi.workflow or ''}\x1f{kpi.window_size_ms}\x1f{kpi.window_start}".encode()
 
 
 def outputs(effects: Effects, shard: int, names: Names, encoders: Encoders) -> Outputs:

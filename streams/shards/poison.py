@@ -23,6 +23,8 @@ class PoisonGuard:
 
     def judge(self, received: int, dead_lettered: int, example: str) -> None:
         """Take one transaction's figures into account."""
+        if not received:
+            return
         self._recent.append((received, dead_lettered))
         self._received += received
         self._bad += dead_lettered
