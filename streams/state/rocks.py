@@ -4,6 +4,7 @@ The store is a cache of the committed changelog, always a prefix of it: each tra
 together with the changelog position behind it. So it may be lost, and the write-ahead log is never fsynced.
 """
 
+import faulthandler
 import shutil
 import struct
 from collections.abc import Callable, Iterator
@@ -28,6 +29,8 @@ __all__ = ["FORMAT", "RocksBudget", "RocksStore", "StoreUnusable"]
 #: Version of everything a store holds: keys, value codecs and the position record. A store of another is rebuilt.
 FORMAT: Final = 1
 
+#: Longer than any store takes to open, at most 64 MB of write-ahead log included.
+_OPEN_SECONDS: Final = 20.0
 _FORMAT_KEY: Final = b"\x00format"
 _POSITION: Final = struct.Struct("<qq")
 _T = TypeVar("_T")
@@ -87,7 +90,7 @@ class RocksStore:
     def __init__(self, path: Path, budget: RocksBudget) -> None:
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._db = _guarded(lambda: Rdict(str(path), options=budget.options()))
+        self._db = _guarded(lambda: _open(path, budget))
         try:
             found = self.get(_FORMAT_KEY)
             position = self.get(keys.POSITION)
@@ -135,6 +138,31 @@ class RocksStore:
     def wipe(path: Path) -> None:
         """Delete a store's files."""
         shutil.rmtree(path, ignore_errors=True)
+        _mark(path).unlink(missing_ok=True)
+
+
+def _mark(path: Path) -> Path:
+    """The file that stands beside a store while it is being opened."""
+    return path.with_name(f"{path.name}.opening")
+
+
+def _open(path: Path, budget: RocksBudget) -> Rdict:
+    """Open a store, but not one whose last opening never came to an end.
+
+    Some corrupt files make RocksDB loop for ever, inside C++ and with the interpreter's lock held. Then the process ends
+    itself, and whoever starts it again finds the mark and rebuilds the store instead of opening it once more.
+    """
+    mark = _mark(path)
+    if mark.exists():
+        raise StoreUnusable("its last opening did not end")
+    mark.touch()
+    # The only timer that runs without the interpreter's lock.
+    faulthandler.dump_traceback_later(_OPEN_SECONDS, exit=True)
+    try:
+        return Rdict(str(path), options=budget.options())
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+        mark.unlink(missing_ok=True)
 
 
 def _guarded(call: Callable[[], _T]) -> _T:

@@ -29,9 +29,19 @@ def entry(scenario: Scenario, outcome: Outcome, times: int, seconds: float) -> d
 
 
 def passed(report: dict[str, Any]) -> bool:
-    """Whether no fault lost or doubled anything and the oracle caught the stock worker."""
+    """Whether no fault lost or doubled anything, all of it was watched, and the oracle caught the stock worker.
+
+    A run that judged nothing has not passed, nor has one whose stock worker was wrong only because it never worked.
+    """
+    judged = [fault for fault in report["faults"] if not fault.get("skipped")]
+    sound = [not fault["problems"] and fault["scrapes"] > 0 and fault["commit_samples"] > 0 for fault in judged]
     stock = report["stock_faust"]
-    return not any(fault["problems"] for fault in report["faults"]) and (stock is None or not stock["passed"])
+    return bool(judged) and all(sound) and (stock is None or _caught(stock))
+
+
+def _caught(stock: dict[str, Any]) -> bool:
+    """Whether the stock worker ran to the end of its log, and came out wrong."""
+    return bool(stock["finished"] and not stock["passed"] and stock["lost"] < stock["events"])
 
 
 def write(report: dict[str, Any], path: Path) -> None:

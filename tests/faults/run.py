@@ -5,6 +5,7 @@ import shutil
 import sys
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
@@ -44,6 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.faults.run", description=__doc__)
     parser.add_argument("--events", type=int, default=1_020_000, help="records of all scenarios together")
     parser.add_argument("--seed", type=int, default=1, help="names the load and the random times of the faults")
+    parser.add_argument("--jobs", type=int, default=2, help="scenarios at once, those that strike the broker excepted")
     parser.add_argument("--only", default="", help="run only faults whose name contains this; comma separated")
     parser.add_argument("--no-stock", action="store_true", help="leave out the stock Faust worker")
     parser.add_argument("--out", type=Path, default=_BUILD / "faults.json", help="where the report goes")
@@ -53,18 +55,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     directory = _BUILD / "faults"
     shutil.rmtree(directory, ignore_errors=True)
     share = options.events // max(1, len(chosen)) + 1
-    faults: list[dict[str, Any]] = []
-    result: dict[str, Any] = {"seed": options.seed, "faults": faults, "stock_faust": None}
-    with LocalKafka(directory / "kafka") as broker:
-        for scenario in chosen:
+    with LocalKafka(directory / "kafka") as broker, ThreadPoolExecutor(options.jobs) as pool:
+
+        def run(scenario: Scenario) -> dict[str, Any]:
             fault = play(scenario, broker.bootstrap, directory, events=share, seed=options.seed, broker=broker)
-            faults.append(fault)
             print(f"{fault['fault']}: {'; '.join(fault['problems']) or fault.get('skipped', 'ok')}", flush=True)
-        if not options.no_stock:
-            result["stock_faust"] = stock.play(broker.bootstrap, directory, seed=options.seed)
+            return fault
+
+        # Side by side while each has its own workers and topics, as much of a scenario is waiting for sessions to end.
+        running = {scenario.name: pool.submit(run, scenario) for scenario in chosen if not scenario.needs_broker}
+        control = None if options.no_stock else pool.submit(stock.play, broker.bootstrap, directory, seed=options.seed)
+        done = {name: future.result() for name, future in running.items()}
+        stock_result = control.result() if control else None
+        # What happens to the broker happens to everyone.
+        done |= {scenario.name: run(scenario) for scenario in chosen if scenario.needs_broker}
+    faults = [done[scenario.name] for scenario in chosen]
+    result: dict[str, Any] = {"seed": options.seed, "faults": faults, "stock_faust": stock_result}
     result["passed"] = report.passed(result)
     report.write(result, options.out)
-    print(report.table(faults, result["stock_faust"]))
+    print(report.table(faults, stock_result))
     print(f"{'PASS' if result['passed'] else 'FAIL'}, seed {options.seed}, report in {options.out}")
     return 0 if result["passed"] else 1
 

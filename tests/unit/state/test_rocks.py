@@ -222,3 +222,15 @@ def test_memory_in_use_is_told_by_part(files: Files, budget: RocksBudget) -> Non
     after = budget.usage_bytes()
     assert set(after) == {"block_cache", "memtables"}
     assert after["memtables"] > before["memtables"]
+
+
+def test_a_store_whose_opening_never_ended_is_not_opened_again(tmp_path: Path) -> None:
+    """The mark of an opening that hung or was killed makes the store unusable, until it is wiped."""
+    path = tmp_path / "shard-0"
+    RocksStore(path, RocksBudget(1, 1)).close()
+    (tmp_path / "shard-0.opening").touch()
+    with pytest.raises(StoreUnusable, match="last opening"):
+        RocksStore(path, RocksBudget(1, 1))
+    RocksStore.wipe(path)
+    RocksStore(path, RocksBudget(1, 1)).close()
+    assert not (tmp_path / "shard-0.opening").exists()
