@@ -1,6 +1,7 @@
 """``python -m tests.faults.run``: every fault against the real worker on a real Kafka, judged by the oracle."""
 
 import argparse
+import os
 import shutil
 import sys
 import time
@@ -52,8 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     wanted = [part.strip() for part in options.only.split(",") if part.strip()]
     chosen = [s for s in SCENARIOS if not wanted or any(part in s.name for part in wanted)]
-    directory = _BUILD / "faults"
-    shutil.rmtree(directory, ignore_errors=True)
+    directory = _own_directory(_BUILD / "faults")
     share = options.events // max(1, len(chosen)) + 1
     with LocalKafka(directory / "kafka") as broker, ThreadPoolExecutor(options.jobs) as pool:
 
@@ -76,6 +76,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(report.table(faults, stock_result))
     print(f"{'PASS' if result['passed'] else 'FAIL'}, seed {options.seed}, report in {options.out}")
     return 0 if result["passed"] else 1
+
+
+def _own_directory(parent: Path) -> Path:
+    """A directory no other run uses; what earlier runs left behind is removed."""
+    for left in parent.glob("run-*"):
+        try:
+            os.kill(int(left.name.removeprefix("run-")), 0)
+        except ProcessLookupError:
+            shutil.rmtree(left, ignore_errors=True)
+    return parent / f"run-{os.getpid()}"
 
 
 if __name__ == "__main__":

@@ -144,7 +144,8 @@ def _storm(arena: Arena) -> int:
     third = supervisor.add()[0]
     rounds = 8
     for number in range(rounds):
-        arena.rest(1.5, 4)
+        # Long enough, at times, to be given shards; the group waits for whoever was killed until its session ends.
+        arena.rest(1.5, 7)
         arena.struck()
         supervisor.down(third, signal.SIGKILL if number % 2 else signal.SIGTERM)
         time.sleep(2)
@@ -218,6 +219,9 @@ def _corrupt_store(arena: Arena) -> int:
             done += bool(files)
     if done < 4:
         arena.problems.append(f"only {done} of 4 kinds of files were there to be corrupted")
+    # RocksDB loops for ever over some garbage in a write-ahead log. The worker then ends itself, and rebuilds the store
+    # when it is started again: an end that is expected here, and nowhere else.
+    arena.allowed_exits.add(1)
     return done
 
 
@@ -284,7 +288,7 @@ SCENARIOS: Final = (
     ),
     Scenario("broker paused for 30 s", _pause_broker, 30, needs_broker=True),
     Scenario("broker restarted", _restart_broker, 30, needs_broker=True),
-    Scenario("rebalance storm", _storm, 45),
+    Scenario("rebalance storm", _storm, 60),
     Scenario("local store deleted", _delete_stores, 40),
     Scenario("local store replaced by an older copy", _older_store, 40),
     Scenario("local store corrupted", _corrupt_store, 45),
