@@ -5,14 +5,14 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer, TopicPartition
-from aiokafka.errors import InvalidProducerEpoch, KafkaError, ProducerFenced
+from aiokafka.errors import IllegalOperation, InvalidProducerEpoch, KafkaError, ProducerFenced
 from aiokafka.structs import OffsetAndMetadata
 
 from streams.core.store import Writes
 from streams.shards.crashpoints import CrashPoint, Crossing
 from streams.shards.outputs import Outputs
 from streams.transport.batches import build_batches
-from streams.transport.producers import abandon
+from streams.transport.producers import abandon, ended_by, read_failures
 
 __all__ = ["FENCED", "AtLeastOnce", "Committer", "ExactlyOnce"]
 
@@ -48,6 +48,8 @@ class Committer:
             await asyncio.wait_for(self._producer.stop(), timeout=_STOP_SECONDS)
         except (TimeoutError, KafkaError):
             await abandon(self._producer)
+        finally:
+            read_failures(self._producer)
 
     async def commit(self, writes: Writes, outputs: Outputs, offsets: Mapping[TopicPartition, int], group: str) -> int:
         """Make it all visible; raises one of :data:`FENCED` when the partition has another owner."""
@@ -88,6 +90,12 @@ class ExactlyOnce(Committer):
 
     async def commit(self, writes: Writes, outputs: Outputs, offsets: Mapping[TopicPartition, int], group: str) -> int:
         """Begin, send, attach the source offsets, wait for deliveries, commit: in that order."""
+        try:
+            return await self._commit(writes, outputs, offsets, group)
+        except (IllegalOperation, AssertionError) as symptom:
+            raise ended_by(self._producer) or symptom from None
+
+    async def _commit(self, writes: Writes, outputs: Outputs, offsets: Mapping[TopicPartition, int], group: str) -> int:
         producer = self._producer
         await producer.begin_transaction()
         self._cross(CrashPoint.BEGUN)

@@ -21,6 +21,7 @@ from streams.core.engine import Chunk
 from streams.errors import AssayError, DataError, DependencyError
 from streams.shards.committer import FENCED, Committer
 from streams.shards.context import ShardContext
+from streams.shards.ending import end
 from streams.shards.shard import Arrival, Shard, Verdict
 from streams.shards.standby import Standby
 from streams.shards.takeover import fence, recover
@@ -232,8 +233,7 @@ class Ownership:
         task = self._tasks.pop(partition, None)
         if task is None:
             return
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await end(task)
         self._context.observer.released(partition)
         log.info("shard_released", partition=partition)
 

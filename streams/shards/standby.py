@@ -8,6 +8,7 @@ import structlog
 
 from streams.shards.changelog import ChangelogReader
 from streams.shards.context import ShardContext
+from streams.shards.ending import end
 from streams.shards.takeover import open_store, outdated
 from streams.state.rocks import RocksStore
 
@@ -77,13 +78,11 @@ class Standby:
                 await asyncio.wait([following], timeout=5.0)
             await following
         finally:
-            following.cancel()
-            await asyncio.gather(following, return_exceptions=True)
+            await end(following)
 
     async def stop(self) -> RocksStore | None:
         """Stop following and hand the store over, still open; the caller closes it."""
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        await end(self._task)
         store, self._store = self._store, None
         return store
 

@@ -165,5 +165,6 @@ class Worker:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         if self._process is not None and self._process.poll() is None:
             self.kill()
-        if error is not None:
-            print(f"--- the worker's log, {self._log}, ends with:\n{self.log[-6000:]}", file=sys.stderr)
+        # Shown for a test that failed, and for no other. A fixture is not told, so it is not asked here either.
+        if self._log.exists():
+            print(f"--- the worker's log, {self._log}, ends with:\n{self.log[-12_000:]}", file=sys.stderr)

@@ -83,6 +83,8 @@ class FakeProducer:
 
     def __init__(self, real: Any) -> None:
         self._real = real
+        self._message_accumulator = real._message_accumulator
+        self._txn_manager = real._txn_manager
         self.story: list[Any] = []
         self.undelivered: list[tuple[TopicPartition, asyncio.Future[RecordMetadata]]] = []
         self.offset = 40

@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 from aiokafka import TopicPartition
-from aiokafka.errors import KafkaError, ProducerFenced
+from aiokafka.errors import IllegalOperation, KafkaError, ProducerFenced
 from aiokafka.structs import OffsetAndMetadata, RecordMetadata
 
 from streams.shards import committer as module
 from streams.shards.committer import AtLeastOnce, Committer, ExactlyOnce
 from streams.shards.crashpoints import CrashPoint
+from streams.transport.producers import read_failures
 from tests.unit.shards.fake_kafka import CHANGELOG, INPUT, commit, committer_of
 from tests.unit.shards.fakes import until
 
@@ -71,6 +72,47 @@ async def test_one_failed_delivery_fails_all_of_it(kind: type[Committer], failin
         await task
     assert "commit" not in producer.story
     assert CrashPoint.DELIVERED not in producer.story
+
+
+@pytest.mark.parametrize("point", [None, CrashPoint.BEGUN, CrashPoint.SENT])
+async def test_a_fence_between_two_calls_is_told_as_one(point: CrashPoint | None) -> None:
+    """aiokafka's sender learns of it by itself, and its next call says no more than that there is no transaction."""
+    committer = ExactlyOnce("127.0.0.1:1", CHANGELOG.topic, CHANGELOG.partition, lambda at: fence(at), "x.assay-3")
+    producer = committer._producer
+    transaction = producer._txn_manager
+    transaction.set_pid_and_epoch(7, 0)
+
+    async def known(topic: str) -> None:
+        """The broker has told of the topic before."""
+
+    producer.client._wait_on_metadata = known
+    producer._partition = lambda topic, partition, *_: partition
+
+    def fence(at: CrashPoint | None) -> None:
+        if at is point:
+            error = ProducerFenced("another owner")
+            producer._message_accumulator.fail_all(error)
+            transaction.fatal_error(error)
+
+    if point is None:
+        # Fenced in its last transaction: this one cannot even begin.
+        await producer.begin_transaction()
+        fence(None)
+    with pytest.raises(ProducerFenced, match="another owner"):
+        await commit(committer)
+    producer._closed = True
+    read_failures(producer)
+
+
+async def test_an_illegal_operation_of_our_own_making_stays_one() -> None:
+    committer, producer = await committer_of(ExactlyOnce)
+
+    async def begin() -> None:
+        raise IllegalOperation("no transactional id")
+
+    producer.begin_transaction = begin  # type: ignore[method-assign]
+    with pytest.raises(IllegalOperation, match="no transactional id"):
+        await commit(committer)
 
 
 @pytest.mark.parametrize("error", [None, KafkaError("cannot flush"), ProducerFenced("another owner")])
