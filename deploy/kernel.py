@@ -14,7 +14,7 @@ import sysconfig
 from pathlib import Path
 from typing import Final
 
-__all__ = ["HOT", "RECORD", "compiled", "main", "source_hash"]
+__all__ = ["HOT", "RECORD", "compiled", "main", "source_hash", "up_to_date"]
 
 ROOT: Final = Path(__file__).parents[1]
 #: Modules in which the time of an event or of a window goes, and whose types mypyc can make use of.
@@ -38,6 +38,11 @@ def compiled() -> list[Path]:
     """The compiled modules of this interpreter that lie beside the sources."""
     found = [_CORE / f"{name}{_SUFFIX}" for name in HOT]
     return [path for path in [*found, *ROOT.glob(f"*__mypyc{_SUFFIX}")] if path.exists()]
+
+
+def up_to_date() -> bool:
+    """Whether what was compiled last are the sources of today."""
+    return RECORD.exists() and bool(json.loads(RECORD.read_text())["sources"] == source_hash())
 
 
 def _remove() -> None:
@@ -75,7 +80,7 @@ def main(arguments: list[str]) -> int:
         _remove()
         print("no C compiler: the core runs as plain Python, with the same results", file=sys.stderr)
         return 0
-    if compiled() and RECORD.exists() and json.loads(RECORD.read_text())["sources"] == source_hash():
+    if compiled() and up_to_date():
         return 0
     RECORD.parent.mkdir(exist_ok=True)
     _build()

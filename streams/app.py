@@ -52,6 +52,10 @@ log = structlog.get_logger(__name__)
 _SCHEMAS_A_CHUNK: Final = 64
 #: A stop that takes longer is not going to end by itself.
 _STOP_SECONDS: Final = 20.0
+_HEARTBEATS_A_SESSION: Final = 5
+#: How long a fenced shard rests before it is taken over again, at the least: long enough for whoever fenced it wrongly,
+#: after a freeze, to hear from the group that it is out, at its next heartbeat.
+_FENCED_PAUSE_S: Final = 5.0
 
 
 class WorkerApp:
@@ -84,6 +88,7 @@ class WorkerApp:
         assert isinstance(tables, ShardTableManager)
         tables.on_assigned = self._assigned
         tables.positions = self._positions
+        tables.on_failed = self._fetching_failed
         for table in window_tables(self.ownership):
             tables.show(table)
         self.app.on_before_shutdown.connect(self._before_shutdown)
@@ -118,6 +123,7 @@ class WorkerApp:
             commit_max_events=settings.commit_max_events,
             poison_max_share=settings.dead_letters.max_share,
             poison_window=settings.dead_letters.window,
+            fenced_pause_s=max(_FENCED_PAUSE_S, 1.5 * settings.session_timeout_seconds / _HEARTBEATS_A_SESSION),
         )
 
     async def _assigned(self, assigned: set[TP], generation: int) -> None:
@@ -132,6 +138,10 @@ class WorkerApp:
         log.info("assigned", generation=generation, active=sorted(active), standby=sorted(standby - active))
         await self.ownership.reconcile(active, standby)
         self.condition.assigned = True
+
+    def _fetching_failed(self, error: Exception) -> None:
+        self.fail(DependencyError(f"nothing can be read from Kafka any more: {error!r}; mend what it names, and "
+                                  "start the worker again"))  # fmt: skip
 
     async def _before_shutdown(self, *_args: Any, **_kwargs: Any) -> None:
         self.condition.stopping_reason = self.condition.stopping_reason or "asked to stop"
@@ -154,7 +164,8 @@ class WorkerApp:
     def _ensure_schemas(self, chunk: Chunk) -> "asyncio.Future[None] | None":
         assert self.registry is not None
         # Garbage that begins with a NUL names a random schema each: only so many are asked for, the others are unknown.
-        ids = sorted(schema_ids(chunk.values))[:_SCHEMAS_A_CHUNK]
+        # A registry counts up from 1, so that its own ids come before nearly all of those.
+        ids = sorted(self.registry.unsettled(schema_ids(chunk.values)))[:_SCHEMAS_A_CHUNK]
         return asyncio.ensure_future(self.registry.ensure(ids)) if ids else None
 
 
@@ -207,7 +218,7 @@ def _faust_app(settings: Settings, names: Names) -> faust.App:
         consumer_auto_offset_reset="earliest",
         consumer_max_fetch_size=4 << 20,
         broker_session_timeout=settings.session_timeout_seconds,
-        broker_heartbeat_interval=settings.session_timeout_seconds / 5,
+        broker_heartbeat_interval=settings.session_timeout_seconds / _HEARTBEATS_A_SESSION,
         broker_request_timeout=max(90.0, settings.session_timeout_seconds + 10),
         # Chunks, not records: 32 of them are at most 64,000 records.
         stream_buffer_maxsize=32,

@@ -90,13 +90,17 @@ class SchemaRegistry:
         """The schema if it is known; never waits. Call :meth:`ensure` before decoding."""
         return self._schemas.get(schema_id)
 
+    def unsettled(self, ids: Iterable[int]) -> set[int]:
+        """Those ids that the registry would have to be asked for."""
+        return {schema_id for schema_id in ids if not self._is_settled(schema_id)}
+
     async def ensure(self, ids: Iterable[int]) -> None:
         """Fetch what is not known yet, so that ``get`` answers for these ids.
 
         Raises:
             DependencyError: The registry is not available or does not answer like one.
         """
-        missing = [schema_id for schema_id in ids if not self._is_settled(schema_id)]
+        missing = self.unsettled(ids)
         if not missing:
             return
         outcomes = await asyncio.gather(*map(self._learn, missing), return_exceptions=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy import kernel
 from deploy.local.broker import local_kafka
 
 _BUILD = Path(__file__).parents[1] / "build"
@@ -26,6 +27,12 @@ def kafka() -> Iterator[str]:
 def topic_prefix() -> str:
     """A prefix no other test uses, so that tests can share a broker."""
     return f"test-{uuid.uuid4().hex[:12]}."
+
+
+def pytest_sessionstart() -> None:
+    """Refuse to test a compiled core that is older than its sources: Python prefers it to them."""
+    if kernel.compiled() and not kernel.up_to_date():
+        pytest.exit("the compiled core is older than its sources: run `make kernel`", returncode=4)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

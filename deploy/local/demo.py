@@ -9,6 +9,7 @@ import json
 import shutil
 import signal
 import sys
+import uuid
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
@@ -31,13 +32,18 @@ _INTERRUPTED: Final = 130
     "--events", type=click.IntRange(2_000), default=120_000, show_default=True, help="Records of the producer."
 )
 @click.option("--rate", type=click.FloatRange(100), default=6_000, show_default=True, help="Of them a second.")
-@click.option("--brokers", help="Use this Kafka, and leave the topics there, instead of starting one.")
-@click.option("--topic-prefix", "prefix", default="demo.", show_default=True, help="Before every topic's name.")
+@click.option(
+    "--brokers",
+    envvar="ASSAY_BROKERS",
+    show_envvar=True,
+    help="Use this Kafka, and leave the topics there, instead of starting one.",
+)
+@click.option("--topic-prefix", "prefix", help="Before every topic's name.  [default: one that no other run has]")
 @click.option(
     "--dir", "directory", type=click.Path(file_okay=False, path_type=Path), default=Path("build/demo"),
     show_default=True, help="Where data and logs go meanwhile; emptied first. The logs stay if it fails.",
 )  # fmt: skip
-def demo(events: int, rate: float, brokers: str | None, prefix: str, directory: Path) -> None:
+def demo(events: int, rate: float, brokers: str | None, prefix: str | None, directory: Path) -> None:
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
     with ExitStack() as stack:
@@ -48,6 +54,7 @@ def demo(events: int, rate: float, brokers: str | None, prefix: str, directory: 
         try:
             with screen() as shown:
                 brokers = brokers or _started_kafka(directory / "kafka", stack)
+                prefix = prefix or f"demo-{uuid.uuid4().hex[:8]}."
                 result = Demo(Plan(events, rate, prefix, directory), brokers, shown, stack).run()
         except KeyboardInterrupt:
             sys.exit(_INTERRUPTED)

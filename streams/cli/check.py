@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from streams.cli.groups import CONTEXT_SETTINGS, AssayGroup, Lazy, command
 from streams.cli.options import FLAG_KEYS, effective_origins, effective_settings, settings_options
 from streams.errors import ConfigError
-from streams.settings import Origin, Settings
+from streams.settings import Origin, Settings, pseudonym_key
 from streams.settings_layers import nest
 
 __all__ = ["check", "check_config"]
@@ -44,11 +44,13 @@ def check_config(as_json: bool) -> None:
     """Show the effective configuration and its origins.
 
     Prints every setting as YAML, with secrets masked and, as a comment, the flag, variable or file it came from. Flags
-    win over ASSAY_... variables, those over the file, the file over defaults. The output is a valid file for --config.
-    Exits with 3 if the configuration is invalid.
+    win over ASSAY_... variables, those over the file, the file over defaults. The output is a valid file for --config,
+    once its masked secrets are put in again. Exits with 3 if the configuration is invalid.
     """
     try:
         settings = effective_settings()
+        if settings.pseudonym_key is not None or settings.pseudonym_key_file is not None:
+            pseudonym_key(settings)
     except ConfigError as error:
         if as_json:
             click.echo(json.dumps({"valid": False, "problems": str(error).splitlines()}, indent=2))

@@ -55,15 +55,20 @@ _OUTPUT = click.Path(path_type=Path, dir_okay=False)
 def replay(usage: Sequence[Path], kpis: Path | None, dead_letters: Path | None, as_of: int | None) -> None:
     """Run the pure core over files, without Kafka.
 
-    Publishes what a worker would have published from a log of one partition that ends with the files. The same files
-    and settings give the same bytes. Prints a JSON summary (on standard error where - is an output); records that
+    Publishes what a worker would have published from a log of one partition that ends with the files. The same files,
+    settings and --as-of give the same bytes; without --as-of, as long as no event lies in the future. Prints a JSON summary (on standard error where - is an output); records that
     cannot be processed are counted there and do not change the exit code.
     """
-    if kpis == dead_letters == STDOUT:
-        raise click.UsageError("only one of --kpis and --dead-letters can be standard output")
+    if kpis is not None and kpis == dead_letters:
+        raise click.UsageError("--kpis and --dead-letters need an output each")
+    pipes = [path for path in usage if not path.is_file()]
+    if pipes and as_of is None:
+        raise click.UsageError(
+            f"{pipes[0]} can be read once only, and its newest event is not known then: give --as-of"
+        )
     settings = effective_settings()
     decoder = UsageDecoder(max_record_bytes=settings.max_record_bytes)
-    size = sum(path.stat().st_size for path in usage)
+    size = None if pipes else sum(path.stat().st_size for path in usage)
     with ExitStack() as stack:
         outputs = [
             stack.enter_context(open_output(path, whole=True)) if path else None for path in (kpis, dead_letters)

@@ -116,6 +116,7 @@ class Aggregate:
         """Make explicit, before the first correction, that the row was published as it stands when it closed."""
         if not self.revision:
             self.revision = 1
+            self.saturate()
             self.published = self.totals
 
     def saturate(self) -> None:

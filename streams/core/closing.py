@@ -158,6 +158,7 @@ class Closer:
     def _publish(self, row: Aggregate, effects: Effects) -> None:
         """Publish a correction, with what it adds to the last publication."""
         row.revision += 1
+        row.saturate()
         now, was = row.totals, row.published
         row.published = now
         self._rows.touch(row)

@@ -8,7 +8,7 @@ whoever runs the engine makes all of that visible together before the next step.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple, cast
 
 import orjson
 from xxhash import xxh3_64_intdigest
@@ -16,7 +16,7 @@ from xxhash import xxh3_64_intdigest
 from streams.core import identity, keys
 from streams.core.aggregate import Aggregate
 from streams.core.closing import Closer
-from streams.core.deadletters import DeadLetter
+from streams.core.deadletters import DeadLetter, payload_of
 from streams.core.dedupe import Memory
 from streams.core.effects import Effects, Reroute, SourcePair
 from streams.core.events import Decoded, Rejection, UsageDecoder, UsageEvent
@@ -69,7 +69,11 @@ class EngineParams:
 
 
 class Engine:
-    """One shard's state machine. ``partition_for`` tells which partition a team belongs to."""
+    """One shard's state machine. ``partition_for`` tells which partition a team belongs to.
+
+    ``notes`` are whoever's who runs it: kept with the state, from transaction to transaction, and looked at by nobody
+    here.
+    """
 
     def __init__(
         self, params: EngineParams, store: StateView, decoder: UsageDecoder, pseudonyms: Pseudonyms, partition: int,
@@ -83,6 +87,7 @@ class Engine:
         self._stopwatch = stopwatch
         meta = orjson.loads(store.get(keys.META) or b"{}")
         self.applied: dict[str, int] = meta.get("applied", {})
+        self.notes: dict[str, Any] = meta.get("notes", {})
         self.watermark = Watermark(params.lateness_ms, *meta.get("watermark", (0, 0, 0)))
         self._rows = Rows(store, self.watermark.closing_ms)
         self._closer = Closer(self._rows, store, self.watermark, params.grace_ms, params.config_version)
@@ -101,6 +106,11 @@ class Engine:
     def remembered_bytes(self) -> int:
         """Memory held for duplicates."""
         return self._ids.size_bytes + self._requests.size_bytes
+
+    @property
+    def pending(self) -> Effects:
+        """The effects since the last :meth:`drain`, to be looked at: what they write is not in them yet."""
+        return self._effects
 
     def step(self, chunk: Chunk, now_ms: int) -> None:
         """Take in one chunk; records at or below the applied offset must have been cut off by the caller."""
@@ -226,7 +236,11 @@ class Engine:
             self._requests.drain(mark.newest_ms, mark.value_ms, writes)
             self._sources.drain(writes)
             self._rows.drain(writes)
-            meta = {"applied": self.applied, "watermark": (mark.newest_ms, mark.value_ms, mark.closing_ms)}
+            meta: dict[str, Any] = {
+                "applied": self.applied, "watermark": (mark.newest_ms, mark.value_ms, mark.closing_ms),
+            }  # fmt: skip
+            if self.notes:
+                meta["notes"] = self.notes
             writes[keys.META] = orjson.dumps(meta, option=orjson.OPT_SORT_KEYS)
         effects.applied = dict(self.applied)
         effects.newest_ms = self.watermark.newest_ms
@@ -258,10 +272,11 @@ class Engine:
             counts.late += 1
         else:
             counts.dead_lettered[reason] += 1
+        payload, said = payload_of(chunk.values[place], detail)
         self._effects.dead_letters.append(
             DeadLetter(
                 topic=chunk.topic, partition=chunk.partition, offset=chunk.offsets[place], reason=reason.value,
-                detail=detail, payload=chunk.values[place] or b"", received_at=now_ms,
+                detail=said, payload=payload, received_at=now_ms,
             )
         )  # fmt: skip
 

@@ -9,12 +9,14 @@ from typing import Final, NamedTuple
 
 from streams.core.windows import Scope, Window
 
-__all__ = ["DIRTY", "META", "POSITION", "SOURCES", "RowKey", "parse_row", "row_range"]
+__all__ = ["DIRTY", "META", "POSITION", "ROW", "SOURCES", "RowKey", "parse_row", "row_range"]
 
 #: Applied offsets and watermark: written in every transaction.
 META: Final = b"m"
 #: Names of sources by number, for the records of calls seen twice.
 SOURCES: Final = b"s"
+#: Prefix of rows.
+ROW: Final = b"w"
 #: Prefix of marks on closed rows that changed since their last publication.
 DIRTY: Final = b"d"
 #: Local only, never in the changelog: how much of the changelog the local store holds.
@@ -36,7 +38,7 @@ class RowKey(NamedTuple):
 
     def encode(self) -> bytes:
         """The key's bytes."""
-        return _HEAD.pack(b"w", _CODES[self.window], self.scope, self.bucket) + f"{self.team}\0{self.workflow}".encode()
+        return _HEAD.pack(ROW, _CODES[self.window], self.scope, self.bucket) + f"{self.team}\0{self.workflow}".encode()
 
     @property
     def start_ms(self) -> int:
@@ -52,7 +54,7 @@ class RowKey(NamedTuple):
 def row_range(window: Window, scope: Scope, start: int, end: int) -> tuple[bytes, bytes]:
     """The half-open range of keys that holds the rows of buckets ``start`` to ``end - 1``."""
     code = window.code
-    return _HEAD.pack(b"w", code, scope, start), _HEAD.pack(b"w", code, scope, end)
+    return _HEAD.pack(ROW, code, scope, start), _HEAD.pack(ROW, code, scope, end)
 
 
 def parse_row(key: bytes) -> RowKey:

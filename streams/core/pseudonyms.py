@@ -1,4 +1,4 @@
-"""Keyed pseudonyms of actors: the only form in which a person exists inside the service.
+"""Keyed pseudonyms of actors: the only form in which a person exists in state and results.
 
 Keyed BLAKE2b, with a key derived per ISO week: a pseudonym cannot be recomputed without the key (no dictionary
 attack) and differs from week to week (no linkage). Source: EDPB guidelines 01/2025; RFC 7693 for keyed BLAKE2.
@@ -26,7 +26,7 @@ class Pseudonyms:
     """Turns raw actors into 64-bit pseudonyms under one tenant's key.
 
     Raises ValueError on a key shorter than 16 bytes. Raw actors are cached in memory for speed, for at most two weeks
-    of event time at once, and never leave this object.
+    of event time at once, and nothing here gives them away.
     """
 
     def __init__(self, key: bytes) -> None:

@@ -16,6 +16,8 @@ __all__ = ["ParsedSchema", "SchemaCache", "SchemaError", "known_writers", "load"
 # A wheel carries the schemas as package data; a checkout has them once, at its top.
 _PACKAGED: Final = Path(__file__).parents[1] / "_schemas"
 _DIRECTORY: Final = _PACKAGED if _PACKAGED.is_dir() else Path(__file__).parents[2] / "schemas"
+#: Primitive types of which a value takes a byte at the least.
+_SOLID: Final = frozenset(("boolean", "int", "long", "float", "double", "bytes", "string"))
 
 
 class SchemaError(ValueError):
@@ -45,13 +47,15 @@ def parse_schema(text: str) -> ParsedSchema:
     """Parse the JSON text of a schema.
 
     Raises:
-        SchemaError: The text is not an Avro schema, or the schema is recursive. fastavro follows a recursive schema on
-            the C stack as deep as the data says, so that one record of a megabyte could end the process.
+        SchemaError: The text is not an Avro schema, or the schema is recursive, or has arrays of items that take no
+            bytes. fastavro follows a recursive schema on the C stack as deep as the data says, so that one record of a
+            megabyte could end the process; and of ``array<null>`` a record of ten bytes may claim to hold billions.
     """
     try:
         raw = json.loads(text)
         datum = parse_with_fastavro(_without_logical_types(raw))
         _refuse_recursion(datum, frozenset())
+        _refuse_free_items(datum)
         return ParsedSchema(bytes.fromhex(fingerprint(canonical_form(datum), "CRC-64-AVRO")), datum)
     except SchemaError:
         raise
@@ -107,3 +111,30 @@ def _refuse_recursion(schema: Any, enclosing: frozenset[str]) -> None:
             _refuse_recursion(field["type"], inside)
         for key in ("type", "items", "values"):
             _refuse_recursion(schema.get(key), inside)
+
+
+def _refuse_free_items(schema: Any) -> None:
+    """Refuse arrays whose items may take no bytes; to be called with a schema that is not recursive."""
+    if isinstance(schema, list):
+        for branch in schema:
+            _refuse_free_items(branch)
+    elif isinstance(schema, dict):
+        for field in schema.get("fields", ()):
+            _refuse_free_items(field["type"])
+        for key in ("type", "items", "values"):
+            _refuse_free_items(schema.get(key))
+        if "items" in schema and _takes_no_bytes(schema["items"]):
+            msg = "the schema has an array whose items take no bytes"
+            raise SchemaError(msg)
+
+
+def _takes_no_bytes(schema: Any) -> bool:
+    """Whether a value may be written in no bytes at all; of a type that is only named, it is taken to be so."""
+    if isinstance(schema, str):
+        return schema not in _SOLID
+    if not isinstance(schema, dict):
+        return False
+    if "fields" in schema:
+        return all(_takes_no_bytes(field["type"]) for field in schema["fields"])
+    kind = schema.get("type")
+    return schema.get("size") == 0 if kind == "fixed" else kind not in {*_SOLID, "enum", "array", "map"}

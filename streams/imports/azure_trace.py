@@ -106,9 +106,11 @@ def read_events(lines: Iterable[str], labels: Labels, *, start_ms: int | None = 
 def usage_event(row: Row, labels: Labels, shift_ms: int = 0) -> dict[str, Any]:
     """The row as fields of a usage event, moved in time by ``shift_ms``.
 
-    The id depends on the row's place and text only, so that importing a file twice counts it once.
+    The id depends on the row's place and text and on where it is put, so that importing a file twice counts it once,
+    and importing it for another team, or at another time, counts it there too.
     """
-    digest = blake2b(f"{row.line}:{row.text}".encode(), digest_size=12).hexdigest()
+    identity = (row.line, row.text, labels.team, labels.workflow, labels.model, shift_ms)
+    digest = blake2b(repr(identity).encode(), digest_size=12).hexdigest()
     return {
         "event_id": f"azure-{digest}",
         "source": SOURCE,

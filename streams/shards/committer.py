@@ -8,6 +8,7 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import IllegalOperation, InvalidProducerEpoch, KafkaError, ProducerFenced
 from aiokafka.structs import OffsetAndMetadata
 
+from streams.core.keys import ROW
 from streams.core.store import Writes
 from streams.shards.crashpoints import CrashPoint, Crossing
 from streams.shards.outputs import Outputs
@@ -55,11 +56,11 @@ class Committer:
         """Make it all visible; raises one of :data:`FENCED` when the partition has another owner."""
         raise NotImplementedError
 
-    async def _send_changes(self, writes: Writes) -> list[tuple[Any, int]]:
+    async def _send_changes(self, changes: Iterable[tuple[bytes, bytes | None]]) -> list[tuple[Any, int]]:
         """Hand the changelog's records to the producer; gives the futures of the batches with their sizes."""
         return [
             (await self._producer.send_batch(batch, self._changelog.topic, partition=self._changelog.partition), size)
-            for batch in build_batches(self._producer, writes.items())
+            for batch in build_batches(self._producer, changes)
             if (size := batch.record_count())
         ]
 
@@ -99,7 +100,7 @@ class ExactlyOnce(Committer):
         producer = self._producer
         await producer.begin_transaction()
         self._cross(CrashPoint.BEGUN)
-        changelog = await self._send_changes(writes)
+        changelog = await self._send_changes(writes.items())
         sent = await self._send_outputs(outputs)
         self._cross(CrashPoint.SENT)
         await producer.send_offsets_to_transaction(
@@ -125,13 +126,16 @@ class AtLeastOnce(Committer):
     async def commit(self, writes: Writes, outputs: Outputs, offsets: Mapping[TopicPartition, int], group: str) -> int:
         """Send outputs, wait for them, then the changelog: it says what is applied, so it must come last.
 
-        The group's offsets are not touched.
+        Within the changelog rows come first, should it take several batches: of those that a crash leaves, rows without
+        their events' ids count twice, ids without their rows would lose what they stand for. The group's offsets are
+        not touched.
         """
+        rows_first = sorted(writes.items(), key=lambda change: change[0][:1] != ROW)
         self._cross(CrashPoint.BEGUN)
         await asyncio.gather(*await self._send_outputs(outputs))
         self._cross(CrashPoint.SENT)
         self._cross(CrashPoint.OFFSETS)
-        position = await _position(await self._send_changes(writes))
+        position = await _position(await self._send_changes(rows_first))
         self._cross(CrashPoint.DELIVERED)
         self._cross(CrashPoint.COMMITTED)
         return position

@@ -87,6 +87,7 @@ class ShardContext:
     commit_max_events: int
     poison_max_share: float
     poison_window: int
+    fenced_pause_s: float
     watch: StageWatch = field(default_factory=StageWatch)
 
     def store_path(self, partition: int) -> Path:

@@ -25,7 +25,7 @@ from streams.shards.ending import end
 from streams.shards.shard import Arrival, Shard, Verdict
 from streams.shards.standby import Standby
 from streams.shards.takeover import fence, recover
-from streams.state.rocks import RocksStore, StoreUnusable
+from streams.state.rocks import RocksStore, StoreUnusable, StoreUnwritable
 
 __all__ = ["Ownership", "Reader"]
 
@@ -39,9 +39,6 @@ _MEND: Final = "grant the worker's ACLs, or raise max.message.bytes of the topic
 log = structlog.get_logger(__name__)
 
 _RESTART_PAUSE_S: Final = 1.0
-#: How long a fenced shard rests before it is taken over again: long enough for whoever fenced it wrongly, after a
-#: freeze, to hear from the group that it is out.
-_FENCED_PAUSE_S: Final = 5.0
 
 
 class Reader:
@@ -110,8 +107,11 @@ class Ownership:
         return self.running.get(self._context.partition_for(team))
 
     def progress_age_s(self) -> float | None:
-        """How long the slowest shard that has work waiting has not finished a transaction; None when none waits."""
-        waiting = [shard.progress_at for shard in self.running.values() if shard.waiting]
+        """How long the slowest shard that has work waiting has not finished a transaction; None when none waits.
+
+        Work waits here or, for a worker that has stopped fetching, in the broker.
+        """
+        waiting = [shard.progress_at for shard in self.running.values() if shard.waiting or shard.behind]
         return time.monotonic() - min(waiting) if waiting else None
 
     async def reconcile(self, active: set[int], standby: set[int]) -> None:
@@ -167,7 +167,7 @@ class Ownership:
                 self._context.observer.aborted(partition, "fenced")
                 log.warning("shard_fenced", partition=partition)
                 self._fenced.add(partition)
-                await asyncio.sleep(_FENCED_PAUSE_S)
+                await asyncio.sleep(self._context.fenced_pause_s)
                 self._fenced.discard(partition)
                 continue
             except DataError as error:
@@ -176,6 +176,9 @@ class Ownership:
             except StoreUnusable as error:
                 log.warning("store_rebuilt", partition=partition, reason=str(error))
                 RocksStore.wipe(self._context.store_path(partition))
+            except StoreUnwritable as error:
+                self._fail(self._unwritable(error))
+                return
             except _HOPELESS as error:
                 self._fail(DependencyError(f"Kafka refuses what shard {partition} must do: {error!r}; {_MEND}"))
                 return
@@ -188,13 +191,18 @@ class Ownership:
                     await asyncio.sleep(_RESTART_PAUSE_S)
                     continue
                 if "No space left" in str(error) or "IO error" in str(error):
-                    where = self._context.data_dir
-                    self._fail(DependencyError(f"the state cannot be written to {where}: {error}; make room there"))
+                    self._fail(self._unwritable(error))
                     return
                 log.exception("shard_failed", partition=partition)
                 self._fail(DependencyError(f"shard {partition} failed: {error!r}; its state is as last committed"))
                 return
             await asyncio.sleep(_RESTART_PAUSE_S)
+
+    def _unwritable(self, error: Exception) -> DependencyError:
+        where = self._context.data_dir
+        return DependencyError(
+            f"the state cannot be written to {where}: {error}; make room there, or let this user write"
+        )
 
     async def _take_over_and_run(self, partition: int) -> None:
         warm: RocksStore | None = None
@@ -245,10 +253,10 @@ class Ownership:
 
 def _check_ends(partition: int, offsets: Mapping[str, int], ends: Mapping[str, int]) -> None:
     """Refuse a topic that ends before what was applied of it: it was deleted and made again, or cut off."""
-    for topic, end in ends.items():
-        if offsets.get(topic, 0) > end:
+    for topic, last in ends.items():
+        if offsets.get(topic, 0) > last:
             raise DataError(
-                f"topic {topic} ends at offset {end} in partition {partition}, but records up to {offsets[topic]} were "
+                f"topic {topic} ends at offset {last} in partition {partition}, but records up to {offsets[topic]} were "
                 "applied: it was recreated. Its state belongs to the old topic: use another app_id, or delete the "
                 "state changelog and the data_dir"
             )

@@ -12,14 +12,23 @@ class PoisonGuard:
 
     ``max_share`` of at least ``window`` records, counted over whole transactions; raises DataError before the
     transaction that would go over it is sent, so those records stay unprocessed in the topic.
+
+    ``figures`` (received, dead-lettered) go on from an earlier guard's: without them a supervisor that starts the worker
+    again and again would dead-letter everything after all, a window at a time. As long as they are in the window, only a
+    transaction that is itself over the share is refused: once the producer is mended, what it sends must get through.
     """
 
-    def __init__(self, max_share: float, window: int) -> None:
+    def __init__(self, max_share: float, window: int, figures: tuple[int, int] = (0, 0)) -> None:
         self._max_share = max_share
         self._window = window
-        self._recent: deque[tuple[int, int]] = deque()
-        self._received = 0
-        self._bad = 0
+        self._received, self._bad = figures
+        self._recent = deque([figures] if self._received else [])
+        self._inherited = bool(self._recent)
+
+    @property
+    def figures(self) -> tuple[int, int]:
+        """What the window holds: records received, and those of them that were dead-lettered."""
+        return self._received, self._bad
 
     def judge(self, received: int, dead_lettered: int, example: str) -> None:
         """Take one transaction's figures into account."""
@@ -32,7 +41,9 @@ class PoisonGuard:
             old_received, old_bad = self._recent.popleft()
             self._received -= old_received
             self._bad -= old_bad
-        if self._received >= self._window and self._bad > self._max_share * self._received:
+            self._inherited = False
+        mended = self._inherited and dead_lettered <= self._max_share * received
+        if self._received >= self._window and self._bad > self._max_share * self._received and not mended:
             raise DataError(
                 f"{self._bad} of the last {self._received} records are invalid (more than {self._max_share:.0%}), "
                 f"for example: {example}. Nothing of them was dead-lettered in this attempt; fix the producer, or "

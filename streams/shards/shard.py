@@ -10,7 +10,9 @@ from typing import Final, Protocol
 import structlog
 from aiokafka import TopicPartition
 
+from streams.core.effects import Effects
 from streams.core.engine import Chunk, Engine
+from streams.core.reasons import Reason
 from streams.shards.committer import Committer
 from streams.shards.context import ShardContext
 from streams.shards.crashpoints import CrashPoint
@@ -24,7 +26,11 @@ log = structlog.get_logger(__name__)
 
 #: Chunks waiting in a shard beyond which its partition's messages are held back.
 _QUEUE_CHUNKS: Final = 16
+#: And bytes, of records that are large.
+_QUEUE_BYTES: Final = 16 << 20
 _IDLE_TICK_S: Final = 1.0
+#: Under which name the guard's figures are kept.
+_POISON: Final = "poison"
 
 
 class Arrival(Protocol):
@@ -73,8 +79,10 @@ class Shard:
             context.params, store, context.decoder, context.pseudonyms, partition, context.partition_for,
             context.watch.mark,
         )  # fmt: skip
-        self._guard = PoisonGuard(context.poison_max_share, context.poison_window)
+        received, bad = self._engine.notes.get(_POISON, (0, 0))
+        self._guard = PoisonGuard(context.poison_max_share, context.poison_window, (received, bad))
         self._queue: deque[Arrival] = deque()
+        self._sizes: deque[int] = deque()
         self._arrived = asyncio.Event()
         self._room = asyncio.Event()
         self._room.set()
@@ -93,6 +101,11 @@ class Shard:
         return sum(len(arrival.chunk.values) for arrival in self._queue)
 
     @property
+    def behind(self) -> bool:
+        """Whether the broker has records that have not arrived yet, as far as is known."""
+        return self._behind(self.next_offsets)
+
+    @property
     def remembered_bytes(self) -> int:
         """Memory held for duplicates."""
         return self._engine.remembered_bytes
@@ -107,10 +120,14 @@ class Shard:
 
     def rewind(self) -> dict[str, int]:
         """Forget what waits, and say where to read on from: the flow was interrupted."""
-        self._queue.clear()
-        self._room.set()
+        self._drop_waiting()
         self.next_offsets = self._unapplied()
         return self.next_offsets
+
+    def _drop_waiting(self) -> None:
+        self._queue.clear()
+        self._sizes.clear()
+        self._room.set()
 
     def _unapplied(self) -> dict[str, int]:
         """Where what was not applied begins; for a topic of which nothing was, at its beginning."""
@@ -134,8 +151,9 @@ class Shard:
             # Health judges how long waiting work has not moved: the wait begins now.
             self.progress_at = time.monotonic()
         self._queue.append(arrival if chunk.fetch_start == expected else _Trimmed(arrival, expected))
+        self._sizes.append(sum(map(len, filter(None, chunk.values))))
         self._arrived.set()
-        if len(self._queue) >= _QUEUE_CHUNKS:
+        if len(self._queue) >= _QUEUE_CHUNKS or sum(self._sizes) >= _QUEUE_BYTES:
             self._room.clear()
         return Verdict.TAKEN
 
@@ -149,7 +167,10 @@ class Shard:
             except TimeoutError:
                 self._context.watch.start()
                 # Records that wait in the broker are not silence, however long this worker takes to fetch them.
-                self._engine.idle(self._context.clock.now_ms(), waiting=self._behind(self.next_offsets))
+                behind = self.behind
+                if not behind:
+                    self.progress_at = time.monotonic()
+                self._engine.idle(self._context.clock.now_ms(), waiting=behind)
                 await self._commit([])
                 continue
             arrivals = await self._gather(ensure_schemas)
@@ -179,7 +200,8 @@ class Shard:
                 if not self._queue or self._queue[0] is not arrival:
                     continue  # Rewound meanwhile: the chunk comes again, and must not be counted twice.
             self._queue.popleft()
-            if len(self._queue) < _QUEUE_CHUNKS // 2:
+            self._sizes.popleft()
+            if len(self._queue) < _QUEUE_CHUNKS // 2 and sum(self._sizes) < _QUEUE_BYTES // 2:
                 self._room.set()
             self._context.watch.start()
             self._engine.step(arrival.chunk, self._context.clock.now_ms())
@@ -194,14 +216,10 @@ class Shard:
     async def _commit(self, arrivals: list[Arrival]) -> None:
         context = self._context
         context.watch.start()
+        self._judge(self._engine.pending)
         effects = self._engine.drain()
         if not effects.writes:
             return
-        dead = effects.dead_letters
-        for counts in effects.counts.values():
-            bad = counts.dead_lettered.total()
-            example = f"{dead[0].reason}: {dead[0].detail}" if dead else ""
-            self._guard.judge(counts.received, bad, example)
         records = outputs(effects, self.partition, context.names, context.encoders)
         offsets = {TopicPartition(topic, self.partition): offset for topic, offset in effects.applied.items()}
         began = time.monotonic()
@@ -216,14 +234,24 @@ class Shard:
             arrival.done()
         context.cross(CrashPoint.ACKED)
         self.progress_at = time.monotonic()
-        caught_up = not self._queue and not self._behind(self.next_offsets)
+        caught_up = not self._queue and not self.behind
         context.observer.committed(self.partition, effects, context.watch.take(), seconds, caught_up)
+
+    def _judge(self, effects: Effects) -> None:
+        """Refuse what dead-letters too much, and keep the figures with the state, in the same transaction."""
+        refused = (letter for letter in effects.dead_letters if letter.reason != Reason.TOO_LATE)
+        example = next((f"{letter.reason}: {letter.detail}" for letter in refused), "")
+        for counts in effects.counts.values():
+            self._guard.judge(counts.received, counts.dead_lettered.total(), example)
+        if self._guard.figures[1]:
+            self._engine.notes[_POISON] = self._guard.figures
+        else:
+            self._engine.notes.pop(_POISON, None)
 
     async def close(self) -> None:
         """Let go of the partition; waiting submitters are released."""
         self._closed = True
-        self._queue.clear()
-        self._room.set()
+        self._drop_waiting()
         try:
             await self._committer.stop()
         finally:

@@ -10,7 +10,7 @@ from streams.shards.changelog import ChangelogReader
 from streams.shards.context import ShardContext
 from streams.shards.ending import end
 from streams.shards.takeover import open_store, outdated
-from streams.state.rocks import RocksStore
+from streams.state.rocks import RocksStore, StoreUnusable
 
 __all__ = ["Standby", "standby_partitions"]
 
@@ -65,6 +65,8 @@ class Standby:
                     await self._follow(reader, self._store)
             except asyncio.CancelledError:
                 raise
+            except StoreUnusable as error:
+                self._discard(str(error))
             except Exception as error:
                 log.warning("standby_retries", partition=partition, reason=str(error))
                 self._close()

@@ -1,14 +1,15 @@
 """The windowed aggregates as tables: named, listed with Faust's, read by key and by range.
 
-Read-only: events alone change them. A worker sees the partitions that it runs, as of their last transaction.
+Read-only: events alone change them. A worker sees the partitions that it runs, as of their last transaction; windows
+that are still open are in them as far as they have come.
 """
 
 from collections.abc import Iterator
 from typing import Any, Final
 
-from streams.core import keys
 from streams.core.aggregate import Aggregate
 from streams.core.keys import RowKey
+from streams.core.reading import read_rows
 from streams.core.windows import SIZES, Scope, Window
 from streams.shards.ownership import Ownership
 
@@ -39,18 +40,21 @@ class WindowTable:
         shard = self._ownership.shard_of(team)
         if shard is None:
             raise NotHere(f"team {team!r} is not in a partition that this worker runs; ask its owner")
-        place = RowKey(self.window, self.scope, start_ms // self.window, team, workflow)
+        bucket = start_ms // self.window
+        place = RowKey(self.window, self.scope, bucket, team, workflow)
         data = shard.store.get(place.encode())
-        return None if data is None else Aggregate.decode(place, data)
+        if data is not None:
+            return Aggregate.decode(place, data)
+        found = read_rows(shard.store, self.window, self.scope, bucket, bucket + 1)
+        return next((row for row in found if row.place == place), None)
 
     def range(self, start_ms: int, end_ms: int, team: str | None = None) -> Iterator[Aggregate]:
         """Rows of the windows that begin in ``start_ms <= start < end_ms``, of all partitions here, or of one team."""
         start, end = -(-start_ms // self.window), -(-end_ms // self.window)
         for shard in list(self._ownership.running.values()):
-            for key, data in shard.store.range(*keys.row_range(self.window, self.scope, start, end)):
-                place = keys.parse_row(key)
-                if team is None or place.team == team:
-                    yield Aggregate.decode(place, data)
+            for row in read_rows(shard.store, self.window, self.scope, start, end):
+                if team is None or row.place.team == team:
+                    yield row
 
     def info(self) -> dict[str, Any]:
         """What Faust's table list shows."""

@@ -24,7 +24,7 @@ from rocksdict import (
 from streams.core import keys
 from streams.core.store import Writes
 
-__all__ = ["FORMAT", "RocksBudget", "RocksStore", "StoreUnusable"]
+__all__ = ["FORMAT", "RocksBudget", "RocksStore", "StoreUnusable", "StoreUnwritable"]
 
 #: Version of everything a store holds: keys, value codecs and the position record. A store of another is rebuilt.
 FORMAT: Final = 1
@@ -38,6 +38,10 @@ _T = TypeVar("_T")
 
 class StoreUnusable(Exception):
     """The local files cannot be read; the store must be wiped and rebuilt from the changelog."""
+
+
+class StoreUnwritable(Exception):
+    """The directory of the store takes no files: it is read-only, full, or somebody else's. A person must mend that."""
 
 
 class RocksBudget:
@@ -84,12 +88,12 @@ class RocksStore:
 
     ``position`` is the changelog offset up to which the store holds everything, 0 for an empty one; ``written_ms`` the
     wall clock at its last write. Raises :class:`StoreUnusable` when the files cannot be opened, are of another format,
-    or turn out to be corrupt.
+    or turn out to be corrupt, and :class:`StoreUnwritable` when none can be made.
     """
 
     def __init__(self, path: Path, budget: RocksBudget) -> None:
         self.path = path
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _writable(lambda: path.parent.mkdir(parents=True, exist_ok=True))
         self._db = _guarded(lambda: _open(path, budget))
         try:
             found = self.get(_FORMAT_KEY)
@@ -155,7 +159,7 @@ def _open(path: Path, budget: RocksBudget) -> Rdict:
     mark = _mark(path)
     if mark.exists():
         raise StoreUnusable("its last opening did not end")
-    mark.touch()
+    _writable(mark.touch)
     # The only timer that runs without the interpreter's lock.
     faulthandler.dump_traceback_later(_OPEN_SECONDS, exit=True)
     try:
@@ -163,6 +167,13 @@ def _open(path: Path, budget: RocksBudget) -> Rdict:
     finally:
         faulthandler.cancel_dump_traceback_later()
         mark.unlink(missing_ok=True)
+
+
+def _writable(make: Callable[[], object]) -> None:
+    try:
+        make()
+    except OSError as error:
+        raise StoreUnwritable(error.strerror or str(error)) from error
 
 
 def _guarded(call: Callable[[], _T]) -> _T:

@@ -89,7 +89,7 @@ CATALOGUE: Final[tuple[Metric, ...]] = (
         "assay_event_lag_seconds",
         Kind.GAUGE,
         "seconds",
-        "Age of the last applied record's event time. Grows while records wait, stands still once all are applied.",
+        "Age of the newest applied event. Grows while records wait, stands still once all are applied.",
         (_TOPIC, Label("partition", bound=256, note="partition numbers this worker owns")),
     ),
     Metric(
@@ -179,7 +179,7 @@ CATALOGUE: Final[tuple[Metric, ...]] = (
         "assay_state_bytes",
         Kind.GAUGE,
         "bytes",
-        "Memory and disk that the state holds.",
+        "Memory that the state holds.",
         (Label("part", _values(StatePart)),),
     ),
     Metric(
@@ -228,8 +228,7 @@ Printed by `python -m streams.telemetry.catalogue`; a test fails when this page 
   or an event id.
 * **Series are bounded.** The column *series* is the worst case of one worker. Metrics marked *budget* share what the
   setting `metrics.max_series` (5,000 by default) leaves; teams and workflows beyond it become `other`, and
-  `assay_label_overflow_total` counts each update to which that happened. A label may be switched off altogether: the
-  metric then sums over it.
+  `assay_label_overflow_total` counts each update to which that happened.
 * Counters start at zero when the worker starts. Read them with `rate()` or `increase()`.
 """
 

@@ -8,7 +8,6 @@ __all__ = ["Direction", "RecoverySource", "Role", "Stage", "StatePart", "Transac
 class Stage(StrEnum):
     """A step of the pipeline, timed once per chunk or transaction; the words of ARCHITECTURE and of the packages."""
 
-    FETCH = "fetch"
     DECODE = "decode"
     DEDUPE = "dedupe"
     AGGREGATE = "aggregate"
@@ -41,13 +40,11 @@ class Role(StrEnum):
 
 
 class StatePart(StrEnum):
-    """What the bytes of the state are held in."""
+    """What the memory of the state is held in."""
 
     BLOCK_CACHE = "block_cache"
     MEMTABLES = "memtables"
-    TABLE_READERS = "table_readers"
     FILTERS = "filters"
-    FILES = "files"
 
 
 class Direction(StrEnum):

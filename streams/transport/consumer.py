@@ -4,9 +4,11 @@ What each override repairs is said at the override. The defect numbers are rows 
 defects, each of which has a test against stock Faust under ``tests/contract``.
 """
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any, Final, cast
 
+from aiokafka.errors import KafkaError
 from faust.transport.drivers import aiokafka as driver
 from faust.types.tuples import TP, Message
 
@@ -18,6 +20,11 @@ __all__ = ["ChunkConsumer"]
 _REST_SECONDS: Final = 0.01
 #: How long the broker may hold a fetch open for more data.
 _FETCH_WAIT_MS: Final = 100
+#: aiokafka's largest. A member that has not fetched for this long leaves its group, and does not come back before it
+#: fetches: a spare worker, or one whose shards are long in recovery, fetches nothing, and would be lost for good.
+_POLL_INTERVAL_MS: Final = (1 << 31) - 1
+#: A seek only writes down a position: one that takes this long has met a thread that is dead.
+_SEEK_SECONDS: Final = 30.0
 
 
 class _ChunkConsumerThread(driver.AIOKafkaConsumerThread):
@@ -34,7 +41,7 @@ class _ChunkConsumerThread(driver.AIOKafkaConsumerThread):
             partition_assignment_strategy=[self._assignor],
             enable_auto_commit=False,
             auto_offset_reset="earliest",
-            max_poll_interval_ms=int((conf.broker_max_poll_interval or 0) * 1000),
+            max_poll_interval_ms=_POLL_INTERVAL_MS,
             max_partition_fetch_bytes=conf.consumer_max_fetch_size,
             fetch_max_wait_ms=_FETCH_WAIT_MS,
             request_timeout_ms=int(conf.broker_request_timeout * 1000),
@@ -46,6 +53,25 @@ class _ChunkConsumerThread(driver.AIOKafkaConsumerThread):
             metadata_max_age_ms=conf.consumer_metadata_max_age_ms,
             **driver.credentials_to_aiokafka_auth(conf.broker_credentials, conf.ssl_context),
         )
+
+    async def seek_all(self, positions: Mapping[TP, int]) -> None:
+        """Seek, inside the thread that fetches: done from outside, it pulls records from under a fetch's feet.
+
+        Not by ``call_thread``, whose few callers at a time may all be waiting for this rebalance to end.
+        """
+        consumer = self._ensure_consumer()
+
+        async def seek() -> None:
+            for tp, offset in positions.items():
+                consumer.seek(tp, offset)
+
+        async with asyncio.timeout(_SEEK_SECONDS):
+            await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(seek(), self.thread_loop))
+
+    async def _fetch_records(self, consumer: ChunkedConsumer, *args: Any, **kwargs: Any) -> Any:
+        """Fetch, but never from a consumer whose own tasks have ended, for which Faust would wait for ever."""
+        consumer.check()
+        return await super()._fetch_records(consumer, *args, **kwargs)
 
     def verify_event_path(self, now: float, tp: TP) -> None:
         """Nothing: Faust judges by its own commits, which do not happen here; ``/healthz`` judges by the shards."""
@@ -76,21 +102,33 @@ class ChunkConsumer(driver.Consumer):
 
     async def perform_seek(self) -> None:
         """Read on where the shards are. Faust would seek to the group's offsets, behind what is in flight."""
-        for tp, offset in cast(Any, self.app.tables).positions().items():
-            await self.seek(tp, offset)
+        await self._seek_all(cast(Any, self.app.tables).positions())
 
     async def read_on(self, positions: Mapping[TP, int]) -> None:
         """Seek partitions and let them be fetched."""
-        for tp, offset in positions.items():
-            await self.seek(tp, offset)
+        await self._seek_all(positions)
         self.resume_partitions(positions)
 
+    async def _seek_all(self, positions: Mapping[TP, int]) -> None:
+        await cast(_ChunkConsumerThread, self._thread).seek_all(positions)
+        # An offset of 0 would drop the first record.
+        self._read_offset.update({tp: offset or None for tp, offset in positions.items()})
+
     async def _wait_next_records(self, timeout: float) -> tuple[Any, Any]:
-        """Fetch. Faust rests a whole second when every partition's buffer is full: a stall at each burst."""
+        """Fetch. Faust rests a whole second when every partition's buffer is full: a stall at each burst.
+
+        What aiokafka cannot mend ends the worker with a sentence, by the table manager's ``on_failed``.
+        """
         if not self.flow_active:
             await self.wait(self.can_resume_flow)  # type: ignore[arg-type]
         active = self._get_active_partitions()
         if not active:
             await self.sleep(_REST_SECONDS)
             return {}, active
-        return await self._getmany(active_partitions=active, timeout=timeout), active
+        try:
+            # A copy: the set is emptied by whoever pauses partitions, and to aiokafka an empty one means all.
+            return await self._getmany(active_partitions=set(active), timeout=timeout), active
+        except KafkaError as error:
+            cast(Any, self.app.tables).on_failed(error)
+            await self.wait(asyncio.Event())  # type: ignore[arg-type]
+            return {}, active

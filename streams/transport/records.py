@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.consumer.fetcher import READ_COMMITTED, Fetcher, FetchResult, PartitionRecords
-from aiokafka.errors import CorruptRecordException
+from aiokafka.errors import CorruptRecordException, KafkaError
 
 __all__ = ["CHUNK_RECORDS", "ChunkedConsumer", "FetchedChunk"]
 
@@ -135,3 +135,13 @@ class ChunkedConsumer(AIOKafkaConsumer):
         """Start, and from then on fetch in chunks."""
         await super().start()
         self._fetcher.__class__ = _ChunkFetcher
+
+    def check(self) -> None:
+        """Raise what has ended the consumer behind its user's back, if anything has.
+
+        aiokafka says it to callers of its own ``getmany`` only; its fetch task may even end with no more than a line in
+        the log. Raises KafkaError.
+        """
+        self._coordinator.check_errors()
+        if not self._closed and self._fetcher._fetch_task.done():
+            raise KafkaError("the fetching of records has ended; the log says why")

@@ -22,6 +22,8 @@ class ShardTableManager(TableManager):
     """
 
     on_assigned: Assigned | None = None
+    #: Told what has ended the fetching for good.
+    on_failed: Callable[[Exception], None] = staticmethod(lambda error: None)
     #: Where to read on in each partition that has a running shard.
     positions: Callable[[], Mapping[TP, int]] = staticmethod(dict)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.faults.arena import Outcome
 from tests.faults.judge import INVARIANTS
-from tests.faults.scenarios import Scenario
+from tests.faults.scenarios import CONTROL, Scenario
 
 __all__ = ["entry", "passed", "table", "write"]
 
@@ -31,12 +31,18 @@ def entry(scenario: Scenario, outcome: Outcome, times: int, seconds: float) -> d
 def passed(report: dict[str, Any]) -> bool:
     """Whether no fault lost or doubled anything, all of it was watched, and the oracle caught the stock worker.
 
-    A run that judged nothing has not passed, nor has one whose stock worker was wrong only because it never worked.
+    A run that judged nothing has not passed, nor has a fault that never struck while records flowed, nor one whose stock
+    worker was wrong only because it never worked.
     """
     judged = [fault for fault in report["faults"] if not fault.get("skipped")]
-    sound = [not fault["problems"] and fault["scrapes"] > 0 and fault["commit_samples"] > 0 for fault in judged]
     stock = report["stock_faust"]
-    return bool(judged) and all(sound) and (stock is None or _caught(stock))
+    return bool(judged) and all(map(_withstood, judged)) and (stock is None or _caught(stock))
+
+
+def _withstood(fault: dict[str, Any]) -> bool:
+    """Whether a fault was brought about and watched, and did no harm; the control is a run without one."""
+    struck = fault["fault"] == CONTROL or (fault["times"] > 0 and fault["under_load"] > 0)
+    return bool(struck and not fault["problems"] and fault["scrapes"] > 0 and fault["commit_samples"] > 0)
 
 
 def _caught(stock: dict[str, Any]) -> bool:

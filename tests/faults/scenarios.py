@@ -16,9 +16,13 @@ from streams.shards.crashpoints import CrashPoint
 from tests.faults.arena import Arena
 from tests.faults.workers import Worker
 
-__all__ = ["SCENARIOS", "Scenario", "Unavailable", "crashes", "delete_one_store", "pause_worker"]
+__all__ = ["CONTROL", "SCENARIOS", "Scenario", "Unavailable", "crashes", "delete_one_store", "pause_worker"]
 
+#: The scenario in which nothing is done.
+CONTROL: Final = "none"
 _READY_S: Final = 60.0
+#: How often workers are killed at random: a few more than the 20 that are asked for, as one may strike a dead worker.
+_RANDOM_KILLS: Final = 22
 _SMALL_DISK_MB: Final = 192
 
 
@@ -61,7 +65,7 @@ def crashes(point: CrashPoint, times: int, seconds: float) -> Scenario:
 
 def _kill_at_random(arena: Arena) -> int:
     """At random times: soon after everyone is ready, or in the midst of recovery; now and then both workers at once."""
-    for number in range(22):
+    for number in range(_RANDOM_KILLS):
         if arena.rng.random() < 0.6:
             arena.supervisor.wait_until_ready(12)
         arena.rest(0.1, 2)
@@ -69,7 +73,10 @@ def _kill_at_random(arena: Arena) -> int:
         arena.struck()
         for victim in victims:
             victim.kill()
-    return sum(exit_.code == -signal.SIGKILL for exit_ in arena.supervisor.exits)
+    killed = sum(exit_.code == -signal.SIGKILL for exit_ in arena.supervisor.exits)
+    if killed < _RANDOM_KILLS - 2:
+        arena.problems.append(f"only {killed} of {_RANDOM_KILLS} kills struck a living worker")
+    return killed
 
 
 def _stop_in_transaction(arena: Arena, worker: Worker) -> None:
@@ -276,7 +283,7 @@ def _fill_disk(arena: Arena) -> int:
 
 
 SCENARIOS: Final = (
-    Scenario("none", _nothing, 6),
+    Scenario(CONTROL, _nothing, 6),
     *(crashes(point, 4, 22) for point in CrashPoint),
     Scenario("kill -9 at random", _kill_at_random, 110),
     Scenario("worker paused beyond its session", pause_worker, 50),

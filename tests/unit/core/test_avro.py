@@ -279,6 +279,37 @@ def test_a_recursive_schema_is_refused_because_data_would_decide_how_deep_the_c_
         parse_schema(text)
 
 
+@pytest.mark.parametrize(
+    "items",
+    [
+        '"null"',
+        '{"type":"null"}',
+        '{"type":"fixed","name":"F","size":0}',
+        '{"type":"record","name":"E","fields":[]}',
+        '{"type":"record","name":"E","fields":[{"name":"a","type":"null"}]}',
+    ],
+)
+def test_arrays_of_what_takes_no_bytes_are_refused(items: str) -> None:
+    """Ten bytes of such a record may claim to hold billions of items, and each would be made."""
+    text = (
+        f'{{"type":"record","name":"R","fields":[{{"name":"a","type":["null",{{"type":"array","items":{items}}}]}}]}}'
+    )
+    with pytest.raises(SchemaError, match="take no bytes"):
+        parse_schema(text)
+
+
+@pytest.mark.parametrize(
+    "items",
+    [
+        '"int"', '["null","int"]', '{"type":"map","values":"null"}', '{"type":"array","items":"string"}',
+        '{"type":"enum","name":"E","symbols":["A"]}', '{"type":"fixed","name":"F","size":2}',
+        '{"type":"record","name":"E","fields":[{"name":"a","type":"null"},{"name":"b","type":"long"}]}',
+    ],
+)  # fmt: skip
+def test_other_arrays_are_not(items: str) -> None:
+    assert parse_schema(f'{{"type":"array","items":{items}}}').fingerprint
+
+
 def test_a_schema_may_use_a_name_twice() -> None:
     text = """{"type":"record","name":"P","fields":[
         {"name":"a","type":{"type":"record","name":"Q","fields":[{"name":"x","type":"int"}]}},

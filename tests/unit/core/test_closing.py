@@ -109,3 +109,19 @@ def test_one_tick_may_close_many_windows(size: Window) -> None:
         (kpi.window_start, kpi.input_tokens) for kpi in run.kpis if kpi.window_size_ms == size and not kpi.workflow
     ]
     assert found == [(MONDAY + number * size, number) for number in range(6)]
+
+
+def test_a_corrected_window_of_absurd_figures_is_written_and_published() -> None:
+    """The largest number JavaScript holds, as a sentinel: sums go over 64 bits, and the worker must not stop for it."""
+    run = EngineRun()
+    cost = 1 << 53
+    run.feed(*(usage(f"e-{number}", MONDAY, cost_micro_usd=cost) for number in range(1_023)))
+    run.feed(usage("later", MONDAY + HOUR))
+    # Late for its window, and the border that publishes the correction, in one transaction.
+    run.feed(
+        *(usage(f"late-{number}", MONDAY, cost_micro_usd=cost) for number in range(2)), usage("b", MONDAY + 2 * HOUR)
+    )
+    run.crash()
+    run.feed(usage("again", MONDAY, cost_micro_usd=cost), usage("c", MONDAY + 3 * HOUR))
+    latest = run.latest["payments", "review", FIVE, MONDAY]
+    assert (latest.calls, latest.spend_micro_usd, latest.revision) == (1_026, (1 << 63) - 1, 3)

@@ -104,17 +104,20 @@ def test_an_event_says_only_what_the_trace_says() -> None:
     }
 
 
-def ids(*lines: str, start_ms: int | None = None) -> list[str]:
-    events = read_events([_HEADER, *lines], Labels(), start_ms=start_ms)
+def ids(*lines: str, labels: Labels | None = None, start_ms: int | None = None) -> list[str]:
+    events = read_events([_HEADER, *lines], labels or Labels(), start_ms=start_ms)
     return [orjson.loads(event)["event_id"] for event in events if isinstance(event, bytes)]
 
 
-def test_ids_depend_on_place_and_content_only() -> None:
+def test_ids_depend_on_place_and_content_and_on_where_the_row_is_put() -> None:
     same = "2023-11-16 18:17:03.9799600,4808,10"
     first, second = ids(f"{same}\r\n", f"{same}\r\n")
     assert first != second
     assert ids(f"{same}\n") == [first]
-    assert ids(f"{same}\n", start_ms=1_800_000_000_000) == [first]
+    moved = ids(f"{same}\n", start_ms=1_800_000_000_000)
+    assert moved == ids(f"{same}\n", start_ms=1_800_000_000_000) != [first]
+    labelled = [Labels(team="a"), Labels(workflow="a"), Labels(model="a")]
+    assert len({first, *(ids(f"{same}\n", labels=labels)[0] for labels in labelled)}) == 4
     assert ids(same.replace("4808", "4809")) != [first]
 
 

@@ -146,14 +146,15 @@ class FakeReader(Reader):
 
     def __init__(self, beginning: int = 0) -> None:
         self.beginning = beginning
+        self.waiting = False
         self.sought: list[dict[str, int]] = []
 
     async def beginnings(self, partition: int) -> Mapping[str, int]:
         return {USAGE: self.beginning}
 
     def behind(self, partition: int, offsets: Mapping[str, int]) -> bool:
-        """Nothing waits in this broker."""
-        return False
+        """Nothing waits in this broker, unless a test says so."""
+        return self.waiting
 
     async def read_on(self, partition: int, offsets: Mapping[str, int]) -> None:
         self.sought.append(dict(offsets))
@@ -180,6 +181,7 @@ def context_in(directory: Path, **changes: Any) -> ShardContext:
         "commit_max_events": 10_000,
         "poison_max_share": 0.5,
         "poison_window": 1_000,
+        "fenced_pause_s": 0.0,
     }
     return ShardContext(**parts | changes)
 

@@ -77,7 +77,14 @@ async def test_one_failed_delivery_fails_all_of_it(kind: type[Committer], failin
 @pytest.mark.parametrize("point", [None, CrashPoint.BEGUN, CrashPoint.SENT])
 async def test_a_fence_between_two_calls_is_told_as_one(point: CrashPoint | None) -> None:
     """aiokafka's sender learns of it by itself, and its next call says no more than that there is no transaction."""
-    committer = ExactlyOnce("127.0.0.1:1", CHANGELOG.topic, CHANGELOG.partition, lambda at: fence(at), "x.assay-3")
+
+    def fence(at: CrashPoint | None) -> None:
+        if at is point:
+            error = ProducerFenced("another owner")
+            producer._message_accumulator.fail_all(error)
+            transaction.fatal_error(error)
+
+    committer = ExactlyOnce("127.0.0.1:1", CHANGELOG.topic, CHANGELOG.partition, fence, "x.assay-3")
     producer = committer._producer
     transaction = producer._txn_manager
     transaction.set_pid_and_epoch(7, 0)
@@ -87,13 +94,6 @@ async def test_a_fence_between_two_calls_is_told_as_one(point: CrashPoint | None
 
     producer.client._wait_on_metadata = known
     producer._partition = lambda topic, partition, *_: partition
-
-    def fence(at: CrashPoint | None) -> None:
-        if at is point:
-            error = ProducerFenced("another owner")
-            producer._message_accumulator.fail_all(error)
-            transaction.fatal_error(error)
-
     if point is None:
         # Fenced in its last transaction: this one cannot even begin.
         await producer.begin_transaction()

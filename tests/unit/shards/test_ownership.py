@@ -11,9 +11,10 @@ from structlog.testing import capture_logs
 
 from streams.errors import AssayError, DataError, DependencyError
 from streams.shards import ownership as module
+from streams.shards import shard as shard_module
 from streams.shards.context import ShardContext
 from streams.shards.ownership import Ownership
-from streams.state.rocks import RocksStore, StoreUnusable
+from streams.state.rocks import RocksStore, StoreUnusable, StoreUnwritable
 from tests.unit.shards.fakes import PARTITION, USAGE, FakeArrival, FakeCommitter, FakeReader, chunk, context_in, until
 
 
@@ -86,7 +87,6 @@ async def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     monkeypatch.setattr(module, "recover", stage.recover)
     monkeypatch.setattr(module, "Standby", FakeStandby)
     monkeypatch.setattr(module, "_RESTART_PAUSE_S", 0.0)
-    monkeypatch.setattr(module, "_FENCED_PAUSE_S", 0.0)
     yield stage
     await stage.ownership.stop()
 
@@ -192,9 +192,9 @@ async def test_a_broker_that_is_away_is_tried_again(stage: Stage) -> None:
 
 
 async def test_a_fenced_shard_rests_until_the_next_assignment_and_is_then_taken_over_at_once(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
+    stage: Stage,
 ) -> None:
-    monkeypatch.setattr(module, "_FENCED_PAUSE_S", 3_600.0)
+    object.__setattr__(stage.context, "fenced_pause_s", 3_600.0)
     await stage.own()
     stage.committers[0].errors = [ProducerFenced("another owner")]
     await stage.ownership.submit(PARTITION, FakeArrival(chunk(0, 10)))
@@ -249,6 +249,7 @@ async def test_an_unusable_store_is_wiped_said_and_rebuilt(stage: Stage) -> None
     ("error", "says"),
     [
         (RuntimeError("IO error: No space left on device: while appending"), "make room there"),
+        (StoreUnwritable("Read-only file system"), "let this user write"),
         (RuntimeError("a bug"), "its state is as last committed"),
     ],
 )
@@ -340,3 +341,20 @@ async def test_health_counts_from_when_work_began_to_wait(stage: Stage) -> None:
     assert age >= 0
     stage.committers[0].gate.set()
     await until(lambda: stage.ownership.progress_age_s() is None)
+
+
+async def test_health_sees_a_worker_that_has_stopped_fetching(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing waits here, as nothing arrives: it waits in the broker."""
+    monkeypatch.setattr(shard_module, "_IDLE_TICK_S", 0.001)
+    await stage.own()
+    shard = stage.ownership.running[PARTITION]
+    quiet = shard.progress_at
+    await until(lambda: shard.progress_at > quiet)
+    assert stage.ownership.progress_age_s() is None
+    stage.reader.waiting = True
+    age = stage.ownership.progress_age_s()
+    assert age is not None
+    await asyncio.sleep(0.02)
+    later = stage.ownership.progress_age_s()
+    assert later is not None
+    assert later >= age + 0.02

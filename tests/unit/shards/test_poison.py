@@ -45,6 +45,14 @@ def test_the_share_is_a_setting(max_share: float, passed: int) -> None:
     assert judged(PoisonGuard(max_share, 100), (100, 1)) == passed
 
 
+def test_a_new_guard_goes_on_where_the_last_one_stopped() -> None:
+    """However often a supervisor starts the worker again, no further window is dead-lettered."""
+    first = PoisonGuard(0.5, 1_000)
+    assert judged(first, *[(100, 100)] * 20) == 9
+    assert judged(PoisonGuard(0.5, 1_000, (900, 900)), (100, 100)) == 0
+    assert judged(PoisonGuard(0.5, 1_000, (900, 900)), *[(100, 0)] * 20) == 20
+
+
 def test_everything_may_be_bad_where_everything_may_pass() -> None:
     """A share of one never stops."""
     assert judged(PoisonGuard(1.0, 10), *[(10, 10)] * 100) == 100

@@ -313,6 +313,42 @@ async def test_a_flood_of_bad_records_ends_the_shard_before_anything_is_sent(tmp
     assert committer.begun == 0
 
 
+async def test_a_flood_goes_on_being_one_after_a_restart(tmp_path: Path) -> None:
+    """The figures are in the state: a supervisor that starts the worker again gets no further window dead-lettered."""
+    context, offset = context_in(tmp_path, poison_window=10, commit_max_events=4), 0
+    sent = []
+    for _ in range(3):
+        committer = FakeCommitter()
+        shard = shard_in(context, committer)
+        for at in range(offset, offset + 12, 4):
+            await shard.submit(FakeArrival(chunk(at, at + 4, [b"bad"] * 4)))
+        with pytest.raises(DataError, match="12 of the last 12 records are invalid"):
+            await shard.run(lambda chunk: None)
+        await shard.close()
+        sent.append(len(committer.commits))
+        offset = 4 * sum(sent)
+    assert sent == [2, 0, 0]
+
+
+async def test_large_records_fill_the_queue_by_their_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_QUEUE_BYTES", 3_000)
+    committer = FakeCommitter()
+    committer.gate.clear()
+    shard = shard_in(context_in(tmp_path, commit_max_events=1), committer)
+    async with running(shard):
+        for at in range(4):
+            await shard.submit(FakeArrival(chunk(at, at + 1, [event(at, attributes={"a": "x" * 1_000})])))
+            await until(lambda: committer.begun)
+        # One is in the transaction, three fill the queue.
+        held_back = asyncio.ensure_future(shard.submit(FakeArrival(chunk(4, 5))))
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert not held_back.done()
+        committer.gate.set()
+        assert await held_back is Verdict.TAKEN
+        await until(lambda: committer.commits and committer.commits[-1].offsets == {USAGE: 5})
+
+
 async def test_bad_records_and_good_ones_leave_in_one_transaction(tmp_path: Path) -> None:
     committer = FakeCommitter()
     shard = shard_in(context_in(tmp_path), committer)

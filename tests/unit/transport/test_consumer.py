@@ -1,12 +1,14 @@
 """The consumer: it carries chunks, keeps no book of offsets and commits none."""
 
 import asyncio
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import AsyncMock, Mock, call
 
 import pytest
+from aiokafka.errors import GroupAuthorizationFailedError
 from faust.types import TP
 from yarl import URL
 
@@ -69,8 +71,9 @@ async def test_a_gap_is_no_business_of_its(consumer: Any) -> None:
 async def test_after_an_interruption_it_reads_on_where_the_shards_are(consumer: Any) -> None:
     other = TP("usage", 4)
     consumer.app.tables.positions = lambda: {PLACE: 12, other: 0}
+    consumer._thread.seek_all = AsyncMock()
     await consumer.perform_seek()
-    assert consumer._seek.mock_calls == [call(PLACE, 12), call(other, 0)]
+    assert consumer._thread.seek_all.mock_calls == [call({PLACE: 12, other: 0})]
     assert consumer._read_offset[PLACE] == 12
     # Nothing was read yet: a read offset of 0 would drop the first record.
     assert consumer._read_offset[other] is None
@@ -80,7 +83,8 @@ async def test_partitions_are_fetched_only_after_the_seek(consumer: Any) -> None
     consumer._set_active_tps({PLACE})
     consumer.pause_partitions({PLACE})
     active_at_seek = []
-    consumer._seek = AsyncMock(side_effect=lambda *_: active_at_seek.append(set(consumer._get_active_partitions())))
+    seek = AsyncMock(side_effect=lambda _: active_at_seek.append(set(consumer._get_active_partitions())))
+    consumer._thread.seek_all = seek
     await consumer.read_on({PLACE: 5})
     assert active_at_seek == [set()]
     assert consumer._get_active_partitions() == {PLACE}
@@ -92,6 +96,50 @@ async def test_it_fetches_what_is_active(consumer: Any) -> None:
     records, active = await consumer._wait_next_records(1.0)
     assert records == consumer._getmany.return_value
     assert active == {PLACE}
+
+
+async def test_what_is_asked_for_stays_so_however_partitions_are_paused_meanwhile(consumer: Any) -> None:
+    """An empty set means all partitions to aiokafka."""
+    consumer._set_active_tps({PLACE})
+
+    async def fetch(active_partitions: set[TP], **_: Any) -> dict[TP, Any]:
+        consumer.pause_partitions({PLACE})
+        assert active_partitions == {PLACE}
+        return {}
+
+    consumer._getmany = fetch
+    # What is handed on is the living set: nothing of a partition that is paused by now goes further.
+    assert await consumer._wait_next_records(1.0) == ({}, set())
+
+
+async def test_what_ends_the_fetching_ends_the_worker(consumer: Any) -> None:
+    consumer._set_active_tps({PLACE})
+    told: list[Exception] = []
+    consumer.app.tables.on_failed = told.append
+    consumer._getmany = AsyncMock(side_effect=GroupAuthorizationFailedError("x.assay"))
+    consumer.wait = AsyncMock()
+    assert await consumer._wait_next_records(1.0) == ({}, {PLACE})
+    assert isinstance(told[0], GroupAuthorizationFailedError)
+    # It does not go on as if nothing had been.
+    consumer.wait.assert_awaited_once()
+
+
+async def test_seeks_happen_in_the_thread_that_fetches(consumer: Any) -> None:
+    """From another, a seek takes records away from under a fetch (KeyError in fetched_records)."""
+    thread = consumer._thread
+    sought: list[tuple[Any, ...]] = []
+    loop = asyncio.new_event_loop()
+    fetching = threading.Thread(target=loop.run_forever)
+    fetching.start()
+    try:
+        thread.thread_loop = loop
+        thread._consumer = SimpleNamespace(seek=lambda *what: sought.append((*what, threading.current_thread())))
+        await thread.seek_all({PLACE: 12})
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        fetching.join()
+        loop.close()
+    assert sought == [(PLACE, 12, fetching)]
 
 
 async def test_it_rests_a_moment_when_every_buffer_is_full(consumer: Any) -> None:
@@ -123,6 +171,8 @@ async def test_the_thread_reads_committed_records_in_chunks_and_never_commits(co
         assert built._isolation_level == "read_committed"
         assert built._enable_auto_commit is False
         assert built._auto_offset_reset == "earliest"
+        # A spare worker fetches nothing, and must not be taken for dead after Faust's 1,000 seconds.
+        assert built._max_poll_interval_ms == (1 << 31) - 1
         assert built._client._bootstrap_servers == ["kafka-0:9092"]
     finally:
         built._closed = True
