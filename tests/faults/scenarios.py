@@ -84,7 +84,7 @@ def _stop_in_transaction(arena: Arena, worker: Worker) -> None:
     for _ in range(60):
         worker.signal(signal.SIGSTOP)
         before = arena.watch.open_transactions()
-        time.sleep(0.3)
+        time.sleep(0.2)
         # The others' transactions come and go; one that stays as it was is the frozen worker's.
         if before.items() & arena.watch.open_transactions().items():
             arena.struck()
@@ -92,6 +92,7 @@ def _stop_in_transaction(arena: Arena, worker: Worker) -> None:
         worker.signal(signal.SIGCONT)
         arena.rest(0.02, 0.2)
     worker.signal(signal.SIGSTOP)
+    arena.struck()
 
 
 def pause_worker(arena: Arena, times: int = 4) -> int:

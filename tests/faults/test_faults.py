@@ -15,7 +15,7 @@ _EVENTS = 15_000
 _SMOKE = (
     crashes(CrashPoint.DELIVERED, 2, 6),
     Scenario("local store deleted", delete_one_store, 8),
-    Scenario("worker paused beyond its session", partial(pause_worker, times=1), 8),
+    Scenario("worker paused beyond its session", partial(pause_worker, times=1), 20),
 )
 
 
