@@ -30,6 +30,9 @@ __all__ = ["Chunk", "Engine", "EngineParams"]
 
 #: Bound on remembered hashes of run ids and on remembered placements of teams.
 _CACHE_BOUND: Final = 100_000
+#: Records that go through all stages together: what they decode to stays in the processor's cache from stage to stage,
+#: which a whole chunk does not (measured: 500 take a fifth less time than 2,000, 250 no less than 500).
+_SLICE: Final = 500
 _IDS: Final = b"i"
 _REQUESTS: Final = b"r"
 
@@ -114,10 +117,18 @@ class Engine:
 
     def step(self, chunk: Chunk, now_ms: int) -> None:
         """Take in one chunk; records at or below the applied offset must have been cut off by the caller."""
-        decoded = self._decoder.decode(chunk.values)
-        self._effects.of_topic(chunk.topic).received += len(decoded.events)
+        values, offsets = chunk.values, chunk.offsets
+        for start in range(0, len(values), _SLICE):
+            end = start + _SLICE
+            self._take(chunk._replace(values=values[start:end], offsets=offsets[start:end]), now_ms)
         self.applied[chunk.topic] = chunk.next_offset
         self._arrived_ms = now_ms
+        # A chunk without records moves the applied offset, too: that is worth a transaction.
+        self._effects.of_topic(chunk.topic)
+
+    def _take(self, chunk: Chunk, now_ms: int) -> None:
+        decoded = self._decoder.decode(chunk.values)
+        self._effects.of_topic(chunk.topic).received += len(decoded.events)
         first = len(self._effects.dead_letters)
         events, places = self._accepted(chunk, decoded, now_ms)
         self._stopwatch("decode")
