@@ -18,7 +18,19 @@ __all__ = ["HOT", "RECORD", "compiled", "main", "source_hash", "up_to_date"]
 
 ROOT: Final = Path(__file__).parents[1]
 #: Modules in which the time of an event or of a window goes, and whose types mypyc can make use of.
-HOT: Final = ("aggregate", "closing", "distinct", "engine", "identity", "keys", "rows", "varint", "windows")
+HOT: Final = (
+    "aggregate",
+    "closing",
+    "costing",
+    "distinct",
+    "engine",
+    "identity",
+    "keys",
+    "prices",
+    "rows",
+    "varint",
+    "windows",
+)
 _CORE: Final = ROOT / "streams" / "core"
 _BUILD: Final = ROOT / "build" / "kernel"
 _SUFFIX: Final = sysconfig.get_config_var("EXT_SUFFIX")

@@ -26,7 +26,7 @@ from streams.core.engine import Chunk
 from streams.core.events import UsageDecoder, schema_ids
 from streams.core.pseudonyms import Pseudonyms
 from streams.core.schemas import schema_text
-from streams.engine_params import engine_params
+from streams.engine_params import engine_params, price_book
 from streams.errors import AssayError, ConfigError, DependencyError
 from streams.logging import configure_logging
 from streams.registry import SchemaRegistry
@@ -67,6 +67,7 @@ class WorkerApp:
         self.names = Names(settings.topic_prefix, settings.app_id)
         self.inputs = [self.names.of(topics.USAGE)]
         self.clock = SystemClock()
+        self._prices = price_book(settings)
         self.telemetry = Telemetry(
             self.clock, version=_version(), topics=self.inputs, max_series=settings.metrics.max_series
         )
@@ -110,7 +111,8 @@ class WorkerApp:
             group=self.app.conf.id,
             data_dir=settings.data_dir,
             exactly_once=settings.processing_guarantee == "exactly_once",
-            params=engine_params(settings),
+            params=engine_params(settings, self._prices),
+            prices=self._prices,
             decoder=UsageDecoder(self.registry, max_record_bytes=settings.max_record_bytes),
             pseudonyms=Pseudonyms(pseudonym_key(settings)),
             encoders=_encoders(settings, self.names),

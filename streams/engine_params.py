@@ -5,15 +5,22 @@ from typing import Final
 from xxhash import xxh3_64_intdigest
 
 from streams.core.engine import EngineParams
+from streams.core.prices import PriceBook
+from streams.price_book import load_price_book
 from streams.settings import Settings
 
-__all__ = ["engine_params"]
+__all__ = ["engine_params", "price_book"]
 
 _DAY_MS: Final = 86_400_000
 
 
-def engine_params(settings: Settings) -> EngineParams:
-    """What the engine is told, from the settings.
+def price_book(settings: Settings) -> PriceBook | None:
+    """The price book that the settings name, if they do. Raises ConfigError."""
+    return None if settings.prices.book is None else load_price_book(settings.prices.book)
+
+
+def engine_params(settings: Settings, prices: PriceBook | None = None) -> EngineParams:
+    """What the engine is told, from the settings and the price book.
 
     The seed of its hashes belongs to the state, hence to the deployment's name, and lasts as long.
     """
@@ -26,5 +33,7 @@ def engine_params(settings: Settings) -> EngineParams:
         dedupe_horizon_ms=dedupe.horizon_days * _DAY_MS,
         request_horizon_ms=dedupe.request_horizon_days * _DAY_MS,
         max_ids=dedupe.max_ids_per_partition,
+        divergence_permille=round(settings.prices.divergence * 1000),
+        config_version="" if prices is None else f"prices {prices.version}",
         seed=xxh3_64_intdigest(f"{settings.topic_prefix}{settings.app_id}".encode()),
     )

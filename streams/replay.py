@@ -11,6 +11,7 @@ import msgspec
 from streams.core.effects import Effects
 from streams.core.engine import Chunk, Engine, EngineParams
 from streams.core.events import UsageDecoder, UsageEvent
+from streams.core.prices import PriceBook
 from streams.core.pseudonyms import Pseudonyms
 from streams.core.topics import USAGE
 from streams.state.memory import MemoryStore
@@ -62,6 +63,7 @@ def replay(
     decoder: UsageDecoder,
     pseudonyms: Pseudonyms,
     now_ms: int,
+    prices: PriceBook | None = None,
     kpis_out: BinaryIO | None = None,
     dead_letters_out: BinaryIO | None = None,
     advance: Callable[[int], object] = lambda _: None,
@@ -79,6 +81,7 @@ def replay(
         pseudonyms: Of actors; nothing published depends on its key where actors are few enough to be counted exactly.
         now_ms: The clock, which stands still: by it the future is told, and dead letters are dated. See
             :func:`newest_until`.
+        prices: What tokens cost.
         kpis_out: Takes the KPIs.
         dead_letters_out: Takes the dead letters.
         advance: Told the bytes read since it was last told.
@@ -87,7 +90,7 @@ def replay(
         OSError: a file cannot be read.
     """
     store = MemoryStore()
-    engine = Engine(params, store, decoder, pseudonyms, 0, lambda _: 0)
+    engine = Engine(params, store, decoder, pseudonyms, 0, lambda _: 0, prices=prices)
     summary = Summary()
     encode = msgspec.json.Encoder().encode
 

@@ -39,6 +39,7 @@ from streams.settings_sections import (
     DeadLetterSettings,
     DedupeSettings,
     MetricSettings,
+    PriceSettings,
     StateSettings,
     WindowSettings,
 )
@@ -121,6 +122,8 @@ class Settings(BaseSettings):
     """When windows close."""
     dedupe: DedupeSettings = DedupeSettings()
     """How long identities are remembered."""
+    prices: PriceSettings = PriceSettings()
+    """What tokens cost."""
     dead_letters: DeadLetterSettings = DeadLetterSettings()
     """When too much is rejected."""
     state: StateSettings = StateSettings()

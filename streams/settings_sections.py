@@ -1,10 +1,18 @@
 """The sections of the settings: one frozen model per nested key of the configuration file."""
 
+from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-__all__ = ["DeadLetterSettings", "DedupeSettings", "MetricSettings", "StateSettings", "WindowSettings"]
+__all__ = [
+    "DeadLetterSettings",
+    "DedupeSettings",
+    "MetricSettings",
+    "PriceSettings",
+    "StateSettings",
+    "WindowSettings",
+]
 
 
 class _Section(BaseModel):
@@ -42,6 +50,15 @@ class DedupeSettings(_Section):
     """How long a provider's request id is remembered, to join sources that saw the same call."""
     max_ids_per_partition: Annotated[int, Field(ge=1_000, le=2**32)] = 50_000_000
     """Bound on remembered ids of one partition; the oldest hours go first."""
+
+
+class PriceSettings(_Section):
+    """What tokens cost, to check and to fill in what sources report."""
+
+    book: Annotated[Path, AfterValidator(Path.expanduser)] | None = None
+    """Price book: YAML, or LiteLLM's model_prices_and_context_window.json as it is."""
+    divergence: Annotated[float, Field(ge=0, le=1)] = 0.05
+    """Share by which a reported and a computed cost may differ before they count as diverging."""
 
 
 class DeadLetterSettings(_Section):

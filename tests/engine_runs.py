@@ -9,6 +9,7 @@ from streams.core.effects import Counts, Effects, Publication, Reroute
 from streams.core.engine import Chunk, Engine, EngineParams
 from streams.core.events import UsageDecoder
 from streams.core.kpis import Kpi
+from streams.core.prices import PriceBook
 from streams.core.pseudonyms import Pseudonyms
 from streams.core.topics import USAGE
 from streams.core.windows import Window
@@ -59,6 +60,7 @@ class EngineRun:
 
     def __init__(self, **params: Any) -> None:
         self.store = MemoryStore()
+        self.prices: PriceBook | None = params.pop("prices", None)
         self.params = EngineParams(**params)
         self.publications: list[Publication] = []
         self.dead_letters: list[DeadLetter] = []
@@ -69,7 +71,7 @@ class EngineRun:
 
     def crash(self) -> None:
         """Lose whatever is not in the store."""
-        self.engine = Engine(self.params, self.store, DECODER, Pseudonyms(KEY), 0, partition_for)
+        self.engine = Engine(self.params, self.store, DECODER, Pseudonyms(KEY), 0, partition_for, prices=self.prices)
         self.end = self.engine.applied.get(USAGE, 0)
 
     def step(self, *values: bytes | None, now: int = NOW) -> None:

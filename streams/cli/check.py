@@ -11,6 +11,7 @@ from pydantic import SecretStr
 
 from streams.cli.groups import CONTEXT_SETTINGS, AssayGroup, Lazy, command
 from streams.cli.options import FLAG_KEYS, effective_origins, effective_settings, settings_options
+from streams.engine_params import price_book
 from streams.errors import ConfigError
 from streams.settings import Origin, Settings, pseudonym_key
 from streams.settings_layers import nest
@@ -49,6 +50,7 @@ def check_config(as_json: bool) -> None:
     """
     try:
         settings = effective_settings()
+        price_book(settings)
         if settings.pseudonym_key is not None or settings.pseudonym_key_file is not None:
             pseudonym_key(settings)
     except ConfigError as error:

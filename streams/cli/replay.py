@@ -16,7 +16,7 @@ from streams.cli.times import TimeMs
 from streams.clock import SystemClock
 from streams.core.events import UsageDecoder
 from streams.core.pseudonyms import Pseudonyms
-from streams.engine_params import engine_params
+from streams.engine_params import engine_params, price_book
 from streams.errors import DependencyError
 from streams.replay import newest_until
 from streams.replay import replay as replay_files
@@ -67,6 +67,7 @@ def replay(usage: Sequence[Path], kpis: Path | None, dead_letters: Path | None, 
             f"{pipes[0]} can be read once only, and its newest event is not known then: give --as-of"
         )
     settings = effective_settings()
+    prices = price_book(settings)
     decoder = UsageDecoder(max_record_bytes=settings.max_record_bytes)
     size = None if pipes else sum(path.stat().st_size for path in usage)
     with ExitStack() as stack:
@@ -80,7 +81,8 @@ def replay(usage: Sequence[Path], kpis: Path | None, dead_letters: Path | None, 
             with progress("replaying", size) as done:
                 summary = replay_files(
                     usage,
-                    params=engine_params(settings),
+                    params=engine_params(settings, prices),
+                    prices=prices,
                     decoder=decoder,
                     pseudonyms=Pseudonyms(_key(settings)),
                     now_ms=as_of,

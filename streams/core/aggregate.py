@@ -1,8 +1,8 @@
 """One row of figures: what a scope consumed in one window.
 
 ``zero / add / merge / encode / decode``. Merging is commutative and associative, so the order of events, chunks and
-roll-ups does not matter to the totals. The first byte of an encoded row is the codec's version: a store written by
-another version is rebuilt, never misread.
+roll-ups does not matter to the totals. The first byte of an encoded row is the codec's version: earlier ones are
+still read, since the changelog may hold them; an unknown one is refused, never misread.
 """
 
 import struct
@@ -15,23 +15,27 @@ from streams.core.keys import RowKey
 
 __all__ = ["VERSION", "Aggregate"]
 
-VERSION: Final = 1
+VERSION: Final = 2
 
-_FIXED: Final = struct.Struct("<B13qI5qI")
+_FIXED: Final = struct.Struct("<B17qI5qI")
+#: Rows of version 1 had no computed costs.
+_FIXED_1: Final = struct.Struct("<B13qI5qI")
 _MOST: Final = (1 << 63) - 1
 
 
 class Aggregate:
     """Sums, extremes and distinct counts of usage events; mutable, owned by one shard.
 
-    ``cost`` sums what sources reported, over ``priced`` calls; ``unpriced_tokens`` are tokens of calls that reported no
-    cost. ``revision`` counts publications and ``published`` is what the last one said (cost, input, cache read, cache
+    ``cost`` sums what sources reported, over ``priced`` calls. ``computed`` sums what the price book says, over
+    ``computed_calls``; the part of it that belongs to calls without a reported cost is ``filled``, over ``filled_calls``.
+    ``unpriced_tokens`` are tokens of calls that have neither. ``revision`` counts publications and ``published`` is what the last one said (spend, input, cache read, cache
     write, output), so that a revision can tell the difference. A closed row that was never corrected may still say
     revision 0: closing alone does not write it, see :meth:`published_once`. ``touched`` marks unwritten changes.
     """
 
     __slots__ = (
-        "actors", "cache_read", "cache_write", "calls", "cost", "errors", "first_ms", "input", "last_ms",
+        "actors", "cache_read", "cache_write", "calls", "computed", "computed_calls", "cost", "errors", "filled",
+        "filled_calls", "first_ms", "input", "last_ms",
         "output", "place", "priced", "published", "reasoning", "revision", "runs", "touched", "unattributed", "unpriced_tokens",
     )  # fmt: skip
 
@@ -47,6 +51,10 @@ class Aggregate:
         self.cost = 0
         self.priced = 0
         self.unpriced_tokens = 0
+        self.computed = 0
+        self.computed_calls = 0
+        self.filled = 0
+        self.filled_calls = 0
         self.unattributed = 0
         self.first_ms = 1 << 62
         self.last_ms = 0
@@ -56,8 +64,11 @@ class Aggregate:
         self.published = (0, 0, 0, 0, 0)
         self.touched = False
 
-    def add(self, event: UsageEvent, run: int, actor: int) -> None:
-        """Count one event; ``run`` and ``actor`` are 64-bit hashes, 0 where the event carries none."""
+    def add(self, event: UsageEvent, run: int, actor: int, computed: int = -1) -> None:
+        """Count one event; ``run`` and ``actor`` are 64-bit hashes, 0 where the event carries none.
+
+        ``computed`` is its cost by the price book, in micro-dollars, -1 where that has none.
+        """
         at, cost = event.occurred_at, event.cost_micro_usd
         fresh, read, write, output = (
             event.input_tokens, event.cache_read_tokens, event.cache_write_tokens, event.output_tokens
@@ -71,11 +82,17 @@ class Aggregate:
             self.cache_write += write
         if event.reasoning_tokens:
             self.reasoning += event.reasoning_tokens
-        if cost is None:
-            self.unpriced_tokens += fresh + read + write + output
-        else:
+        if computed >= 0:
+            self.computed += computed
+            self.computed_calls += 1
+        if cost is not None:
             self.cost += cost
             self.priced += 1
+        elif computed >= 0:
+            self.filled += computed
+            self.filled_calls += 1
+        else:
+            self.unpriced_tokens += fresh + read + write + output
         if event.status == "error":
             self.errors += 1
         if at < self.first_ms:
@@ -101,6 +118,10 @@ class Aggregate:
         self.cost += other.cost
         self.priced += other.priced
         self.unpriced_tokens += other.unpriced_tokens
+        self.computed += other.computed
+        self.computed_calls += other.computed_calls
+        self.filled += other.filled
+        self.filled_calls += other.filled_calls
         self.unattributed += other.unattributed
         self.first_ms = min(self.first_ms, other.first_ms)
         self.last_ms = max(self.last_ms, other.last_ms)
@@ -109,8 +130,8 @@ class Aggregate:
 
     @property
     def totals(self) -> tuple[int, int, int, int, int]:
-        """Cost, input, cache read, cache write and output."""
-        return (self.cost, self.input, self.cache_read, self.cache_write, self.output)
+        """Spend as far as it is known, input, cache read, cache write and output."""
+        return (min(self.cost + self.filled, _MOST), self.input, self.cache_read, self.cache_write, self.output)
 
     def published_once(self) -> None:
         """Make explicit, before the first correction, that the row was published as it stands when it closed."""
@@ -121,7 +142,8 @@ class Aggregate:
 
     def saturate(self) -> None:
         """Hold every sum within 64 bits: absurd figures from a producer must not stop the rows of all others."""
-        if max(self.cost, self.input, self.cache_read, self.cache_write, self.output, self.unpriced_tokens) > _MOST:
+        sums = (self.cost, self.input, self.cache_read, self.cache_write, self.output, self.unpriced_tokens)
+        if max(*sums, self.computed) > _MOST:
             self.cost = min(self.cost, _MOST)
             self.input = min(self.input, _MOST)
             self.cache_read = min(self.cache_read, _MOST)
@@ -129,6 +151,8 @@ class Aggregate:
             self.output = min(self.output, _MOST)
             self.reasoning = min(self.reasoning, _MOST)
             self.unpriced_tokens = min(self.unpriced_tokens, _MOST)
+            self.computed = min(self.computed, _MOST)
+            self.filled = min(self.filled, _MOST)
 
     def encode(self) -> bytes:
         """The row as bytes; equal rows give equal bytes."""
@@ -138,7 +162,8 @@ class Aggregate:
             _FIXED.pack(
                 VERSION, self.calls, self.errors, self.input, self.cache_read, self.cache_write, self.output,
                 self.reasoning, self.cost, self.priced, self.unpriced_tokens, self.unattributed, self.first_ms,
-                self.last_ms, self.revision, *self.published, len(runs),
+                self.last_ms, self.computed, self.computed_calls, self.filled, self.filled_calls, self.revision,
+                *self.published, len(runs),
             )
             + runs
             + distinct.encode(self.actors)
@@ -146,17 +171,26 @@ class Aggregate:
 
     @classmethod
     def decode(cls, place: RowKey, data: bytes) -> "Aggregate":
-        """The inverse of :meth:`encode`; raises ValueError on another version."""
-        if data[0] != VERSION:
-            raise ValueError(f"row codec version {data[0]}, expected {VERSION}")
+        """The inverse of :meth:`encode`, and of that of earlier versions; raises ValueError on an unknown one."""
         row = cls(place)
-        (
-            _, row.calls, row.errors, row.input, row.cache_read, row.cache_write, row.output, row.reasoning, row.cost,
-            row.priced, row.unpriced_tokens, row.unattributed, row.first_ms, row.last_ms, row.revision,
-            p0, p1, p2, p3, p4, size,
-        ) = _FIXED.unpack_from(data)  # fmt: skip
+        if data[0] == VERSION:
+            start = _FIXED.size
+            (
+                _, row.calls, row.errors, row.input, row.cache_read, row.cache_write, row.output, row.reasoning,
+                row.cost, row.priced, row.unpriced_tokens, row.unattributed, row.first_ms, row.last_ms, row.computed,
+                row.computed_calls, row.filled, row.filled_calls, row.revision, p0, p1, p2, p3, p4, size,
+            ) = _FIXED.unpack_from(data)  # fmt: skip
+        elif data[0] == 1:
+            start = _FIXED_1.size
+            (
+                _, row.calls, row.errors, row.input, row.cache_read, row.cache_write, row.output, row.reasoning,
+                row.cost, row.priced, row.unpriced_tokens, row.unattributed, row.first_ms, row.last_ms, row.revision,
+                p0, p1, p2, p3, p4, size,
+            ) = _FIXED_1.unpack_from(data)  # fmt: skip
+        else:
+            raise ValueError(f"row codec version {data[0]}, expected {VERSION} or an earlier one")
         row.published = (p0, p1, p2, p3, p4)
-        end = _FIXED.size + size
-        row.runs = distinct.decode(data[_FIXED.size : end])
+        end = start + size
+        row.runs = distinct.decode(data[start:end])
         row.actors = distinct.decode(data[end:])
         return row

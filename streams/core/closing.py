@@ -70,14 +70,14 @@ class Closer:
         """Whether an idle partition has anything to close or to correct."""
         return bool(self._dirty) or self._watermark.closing_ms // BASE_MS > self.closed_before
 
-    def correct(self, event: UsageEvent, run: int, actor: int, effects: Effects) -> None:
+    def correct(self, event: UsageEvent, run: int, actor: int, computed: int, effects: Effects) -> None:
         """Count an event whose 5-minute window has closed, in every closed row that has its figures."""
         for scope, workflow in ((Scope.WORKFLOW, event.workflow), (Scope.TEAM, "")):
             for size in SIZES:
                 bucket = event.occurred_at // size
                 place = RowKey(size, scope, bucket, event.team, workflow)
                 if bucket >= self._closed[size]:
-                    self._sum_of(place).add(event, run, actor)
+                    self._sum_of(place).add(event, run, actor, computed)
                     break
                 row = self._rows.get(place)
                 if place not in self._dirty:
@@ -85,7 +85,7 @@ class Closer:
                         row.published_once()
                     self._dirty.add(place)
                     effects.writes[keys.DIRTY + place.encode()] = b""
-                row.add(event, run, actor)
+                row.add(event, run, actor, computed)
                 self._rows.touch(row)
 
     def tick(self, effects: Effects) -> None:
@@ -195,4 +195,8 @@ def _kpi(row: Aggregate, revision: int, config_version: str) -> Kpi:
         first_event=row.first_ms if calls else None,
         last_event=row.last_ms if calls else None,
         config_version=config_version,
+        computed_micro_usd=row.computed if row.computed_calls else None,
+        computed_calls=row.computed_calls,
+        filled_in_micro_usd=row.filled if row.filled_calls else None,
+        filled_in_calls=row.filled_calls,
     )

@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from streams.core.costing import CostCheck
 from streams.core.deadletters import DeadLetter
 from streams.core.kpis import Kpi
 from streams.core.reasons import Reason
@@ -75,6 +76,7 @@ class Effects:
     reroutes: list[Reroute] = field(default_factory=list)
     counts: dict[str, Counts] = field(default_factory=dict)
     duplicate_requests: Counter[SourcePair] = field(default_factory=Counter)
+    cost_checks: Counter[CostCheck] = field(default_factory=Counter)
     request_conflicts: Counter[SourcePair] = field(default_factory=Counter)
     applied: dict[str, int] = field(default_factory=dict)
     newest_ms: int = 0

@@ -16,10 +16,12 @@ from xxhash import xxh3_64_intdigest
 from streams.core import identity, keys
 from streams.core.aggregate import Aggregate
 from streams.core.closing import Closer
+from streams.core.costing import CHECKS, UNPRICED, check, computed_cost
 from streams.core.deadletters import DeadLetter, payload_of
 from streams.core.dedupe import Memory
 from streams.core.effects import Effects, Reroute, SourcePair
 from streams.core.events import Decoded, Rejection, UsageDecoder, UsageEvent
+from streams.core.prices import PriceBook
 from streams.core.pseudonyms import Pseudonyms, iso_week
 from streams.core.reasons import Reason
 from streams.core.rows import Rows
@@ -57,7 +59,8 @@ class EngineParams:
     """What an engine is told once. Times in milliseconds.
 
     ``lateness_ms`` delays the closing of windows for stragglers; an event later than that but within ``grace_ms``
-    corrects its window; a later one is ``too_late``. ``seed`` keys the hashes of ids and must not change under a state.
+    corrects its window; a later one is ``too_late``. ``divergence_permille`` is how far a reported and a computed cost may
+    lie apart. ``seed`` keys the hashes of ids and must not change under a state.
     """
 
     lateness_ms: int = 60_000
@@ -68,6 +71,7 @@ class EngineParams:
     request_horizon_ms: int = 2 * 86_400_000
     max_ids: int = 50_000_000
     seed: int = 0
+    divergence_permille: int = 50
     config_version: str = ""
 
 
@@ -81,8 +85,10 @@ class Engine:
     def __init__(
         self, params: EngineParams, store: StateView, decoder: UsageDecoder, pseudonyms: Pseudonyms, partition: int,
         partition_for: Callable[[str], int], stopwatch: Callable[[str], None] = lambda stage: None,
+        prices: PriceBook | None = None,
     ) -> None:  # fmt: skip
         self._params = params
+        self._prices = prices
         self._decoder = decoder
         self._pseudonyms = pseudonyms
         self._partition = partition
@@ -158,6 +164,7 @@ class Engine:
         closed_before, too_late_before = closer.closed_before, closer.too_late_before
         bucket, in_bucket, actors, week = -1, rows.open.get(-1, {}), self._pseudonyms.of_week(iso_week(newest)), 0
         touched: list[Aggregate] = []
+        prices, divergence, checks = self._prices, self._params.divergence_permille, [0] * len(CHECKS)
         applied = duplicate = 0
         for event, place, identifier, request in zip(events, places, ids, requests, strict=True):
             at, team = event.occurred_at, event.team
@@ -205,11 +212,13 @@ class Engine:
             run = 0 if name is None else runs.get(name) or self._run(name)
             name = event.actor
             actor = 0 if name is None else actors.get(name) or pseudonym(week, name)
+            cost = UNPRICED if prices is None else computed_cost(prices, event)
+            checks[check(event, cost, divergence)] += 1
             if bucket < closed_before:
-                closer.correct(event, run, actor, effects)
+                closer.correct(event, run, actor, cost, effects)
                 continue
             row = in_bucket.get((team, event.workflow)) or rows.opened(bucket, team, event.workflow)
-            row.add(event, run, actor)
+            row.add(event, run, actor, cost)
             if not row.touched:
                 row.touched = True
                 touched.append(row)
@@ -218,6 +227,9 @@ class Engine:
         counts = effects.of_topic(chunk.topic)
         counts.applied += applied
         counts.duplicate += duplicate
+        for kind, count in zip(CHECKS, checks, strict=True):
+            if count:
+                effects.cost_checks[kind] += count
 
     def idle(self, now_ms: int, *, waiting: bool = False) -> None:
         """Let time pass; call about once a second while no record arrives.

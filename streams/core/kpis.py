@@ -12,7 +12,8 @@ class Kpi(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     The highest revision of (scope, team, workflow, window_size_ms, window_start) is the current one. Times are integer
     milliseconds UTC, money is integer micro-dollars. None is unknown, never zero: ``spend_micro_usd`` is None when no
-    call carried a cost, and ``priced_calls`` over ``calls`` says how much of the window the spend covers.
+    call carried a cost, and ``priced_calls`` over ``calls`` says how much of the window the spend covers. Spend as far as
+    it is known is ``spend_micro_usd`` plus ``filled_in_micro_usd``.
     """
 
     scope: Literal["team", "workflow"]
@@ -45,3 +46,7 @@ class Kpi(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     duplicate_ratio: float | None = None
     outcome_coverage: float | None = None
     config_version: str = ""
+    computed_micro_usd: int | None = None
+    computed_calls: int = 0
+    filled_in_micro_usd: int | None = None
+    filled_in_calls: int = 0

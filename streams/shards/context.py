@@ -10,6 +10,7 @@ from streams.clock import Clock
 from streams.core.effects import Effects
 from streams.core.engine import EngineParams
 from streams.core.events import UsageDecoder
+from streams.core.prices import PriceBook
 from streams.core.pseudonyms import Pseudonyms
 from streams.shards.crashpoints import Crossing
 from streams.shards.outputs import Encoders, Names
@@ -75,6 +76,7 @@ class ShardContext:
     data_dir: Path
     exactly_once: bool
     params: EngineParams
+    prices: PriceBook | None
     decoder: UsageDecoder
     pseudonyms: Pseudonyms
     encoders: Encoders

@@ -77,7 +77,7 @@ class Shard:
         self.store = store
         self._engine = Engine(
             context.params, store, context.decoder, context.pseudonyms, partition, context.partition_for,
-            context.watch.mark,
+            context.watch.mark, context.prices,
         )  # fmt: skip
         received, bad = self._engine.notes.get(_POISON, (0, 0))
         self._guard = PoisonGuard(context.poison_max_share, context.poison_window, (received, bad))

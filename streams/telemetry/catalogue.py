@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import Final
 
+from streams.core.costing import CostCheck
 from streams.core.reasons import Reason
 from streams.core.windows import Scope, Window
 from streams.telemetry.metric import Kind, Label, Metric
@@ -86,6 +87,13 @@ CATALOGUE: Final[tuple[Metric, ...]] = (
         _SOURCES,
     ),
     Metric(
+        "assay_cost_checks_total",
+        Kind.COUNTER,
+        "calls",
+        "Applied calls by how the cost that the source reported compares to that of the price book.",
+        (Label("check", _values(CostCheck)),),
+    ),
+    Metric(
         "assay_event_lag_seconds",
         Kind.GAUGE,
         "seconds",
@@ -154,7 +162,7 @@ CATALOGUE: Final[tuple[Metric, ...]] = (
         "assay_spend_usd_total",
         Kind.COUNTER,
         "usd",
-        "Spend of published five-minute windows, as sources reported it. A revision adds its difference; a downward one "
+        "Spend of published five-minute windows: as sources reported it, and by the price book where they did not. A revision adds its difference; a downward one "
         "is worked off by the next increases.",
         _SCOPE,
     ),
@@ -222,7 +230,7 @@ Printed by `python -m streams.telemetry.catalogue`; a test fails when this page 
 
 * The worker serves them at `/metrics` in Prometheus' text format. They describe one worker: sum over workers.
 * **Identity.** For each `topic`, at every scrape: received = applied + duplicate + dead-lettered + late + rerouted.
-* **Unknown is not zero.** What is not known has no sample: a team without a reported cost has no
+* **Unknown is not zero.** What is not known has no sample: a team without a known cost has no
   `assay_spend_usd_total`, a worker without standby shards no `assay_standby_lag_records`.
 * **Team and workflow** appear only in the metrics fed by published windows. No metric carries a person, a run, a model
   or an event id.

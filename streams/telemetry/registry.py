@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import Metric as Family
 
 from streams.clock import Clock
+from streams.core.costing import CostCheck
 from streams.core.effects import Counts, Effects, Publication
 from streams.core.reasons import Reason
 from streams.core.windows import Scope, Window
@@ -107,6 +108,8 @@ class Telemetry:
                 self._add("assay_duplicate_requests_total", tuple(pair), count)
             for pair, count in effects.request_conflicts.items():
                 self._add("assay_request_conflicts_total", tuple(pair), count)
+            for check, count in effects.cost_checks.items():
+                self._add("assay_cost_checks_total", (check,), count)
             self._publish(effects.publications)
 
     def accounted(self, topic: str, counts: Counts) -> None:
@@ -175,6 +178,8 @@ class Telemetry:
             self._account(topic, Counts())
             for reason in _LETTER_REASONS:
                 self._add("assay_events_dead_lettered_total", (topic, reason), 0)
+        for check in CostCheck:
+            self._add("assay_cost_checks_total", (check,), 0)
         for result in TransactionResult:
             self._add("assay_transactions_total", (result,), 0)
         for scope in Scope:
@@ -216,7 +221,7 @@ class Telemetry:
             scope = self._scopes.admit((kpi.team, kpi.workflow))
             sums = added.get(scope)
             added[scope] = [*amounts, 1] if sums is None else [*map(add, sums, (*amounts, 1))]
-            if kpi.spend_micro_usd is not None:
+            if kpi.spend_micro_usd is not None or kpi.filled_in_micro_usd is not None:
                 spending.add(scope)
         if revisions:
             self._add("assay_window_revisions_total", (), revisions)

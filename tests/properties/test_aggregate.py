@@ -11,7 +11,7 @@ from streams.core.keys import RowKey
 from streams.core.windows import Scope, Window
 
 PLACE = RowKey(Window.DAY, Scope.TEAM, 20_458, "payments", "")
-Counted = tuple[UsageEvent, int, int]
+Counted = tuple[UsageEvent, int, int, int]
 
 tokens = st.sampled_from([0, 1, 1_000, 2**40])
 events = st.builds(
@@ -23,7 +23,8 @@ events = st.builds(
     status=st.sampled_from(["ok", "error", "cancelled"]),
 )  # fmt: skip
 hashes = st.sampled_from([0, 0, 1, 2, 1 << 63, (1 << 64) - 1])
-counted = st.lists(st.tuples(events, hashes, hashes), max_size=12)
+costs = st.sampled_from([-1, 0, 1, 2**53])
+counted = st.lists(st.tuples(events, hashes, hashes, costs), max_size=12)
 
 
 def row_of(*parts: list[Counted]) -> Aggregate:

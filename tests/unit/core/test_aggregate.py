@@ -15,7 +15,7 @@ PLACE = RowKey(Window.HOUR, Scope.WORKFLOW, 490_992, "payments", "review")
 AT = 1_767_571_200_000
 FIGURES = (
     "calls", "errors", "input", "cache_read", "cache_write", "output", "reasoning", "cost", "priced",
-    "unpriced_tokens", "unattributed",
+    "unpriced_tokens", "unattributed", "computed", "computed_calls", "filled", "filled_calls",
 )  # fmt: skip
 
 
@@ -149,5 +149,37 @@ def test_a_row_of_another_version_is_refused(version: int) -> None:
 def test_the_layout_is_what_stores_hold() -> None:
     """Byte for byte: a change needs another version."""
     row = row_of(event(**ALL_TOKENS, cost_micro_usd=7, status="error"), run=5, actor=6)
-    fixed = struct.pack("<B13qI5qI", 1, 1, 1, 1, 20, 300, 4_000, 500, 7, 1, 0, 0, AT, AT, 0, 0, 0, 0, 0, 0, 9)
+    row.add(event(), 5, 6, computed=9)
+    sums = (2, 1, 1, 20, 300, 4_000, 500, 7, 1, 0, 0, AT, AT, 9, 1, 9, 1)
+    fixed = struct.pack("<B17qI5qI", 2, *sums, 0, 0, 0, 0, 0, 0, 9)
     assert row.encode() == fixed + b"\x00" + (5).to_bytes(8, "little") + b"\x00" + (6).to_bytes(8, "little")
+
+
+def test_a_row_of_the_first_version_is_read_and_written_as_todays() -> None:
+    """The changelog may hold it for as long as nothing else happens in its window."""
+    members = b"\x00" + (5).to_bytes(8, "little") + b"\x00" + (6).to_bytes(8, "little")
+    sums = (1, 1, 1, 20, 300, 4_000, 500, 7, 1, 0, 0, AT, AT)
+    old = struct.pack("<B13qI5qI", 1, *sums, 3, 7, 1, 20, 300, 4_000, 9) + members
+    row = Aggregate.decode(PLACE, old)
+    expected = row_of(event(**ALL_TOKENS, cost_micro_usd=7, status="error"), run=5, actor=6)
+    expected.revision, expected.published = 3, expected.totals
+    assert row.encode() == expected.encode()
+
+
+@pytest.mark.parametrize(
+    ("reported", "computed", "expected"),
+    [
+        (7, -1, {"cost": 7, "priced": 1}),
+        (7, 5, {"cost": 7, "priced": 1, "computed": 5, "computed_calls": 1}),
+        (None, 5, {"computed": 5, "computed_calls": 1, "filled": 5, "filled_calls": 1}),
+        (None, 0, {"computed_calls": 1, "filled_calls": 1}),
+        (None, -1, {"unpriced_tokens": 4_321}),
+    ],
+)
+def test_reported_and_computed_costs_are_both_kept(
+    reported: int | None, computed: int, expected: dict[str, int]
+) -> None:
+    row = Aggregate(PLACE)
+    row.add(event(**ALL_TOKENS, cost_micro_usd=reported), 0, 0, computed)
+    assert figures(row) == {"calls": 1, **SUMS, "unattributed": 1, **expected}
+    assert row.totals[0] == (computed if reported is None and computed >= 0 else reported or 0)

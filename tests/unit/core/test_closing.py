@@ -67,7 +67,7 @@ def test_a_correction_is_due() -> None:
     effects = Effects()
     event = UsageEvent(event_id="1", source="s", occurred_at=MONDAY - 1, team="t", workflow="w", model="m")
     due = [closer.due]
-    closer.correct(event, 0, 0, effects)
+    closer.correct(event, 0, 0, -1, effects)
     due.append(closer.due)
     assert len(effects.writes) == 6
     closer.tick(effects)

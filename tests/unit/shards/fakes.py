@@ -169,6 +169,7 @@ def context_in(directory: Path, **changes: Any) -> ShardContext:
         "data_dir": directory,
         "exactly_once": True,
         "params": EngineParams(),
+        "prices": None,
         "decoder": UsageDecoder(),
         "pseudonyms": Pseudonyms(b"a key of the tests"),
         "encoders": Encoders(KPI.to_json, DEAD_LETTER.to_json),
