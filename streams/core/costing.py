@@ -48,22 +48,17 @@ def computed_cost(book: PriceBook, event: UsageEvent) -> int:
     return UNPRICED if cost is None else cost
 
 
-def check(event: UsageEvent, computed: int, divergence_permille: int) -> int:
-    """The number of the check that a call comes under, for counting in a list; ``computed`` is -1 for no price.
+def check(reported: int | None, computed: int, tokens: int, divergence_permille: int) -> int:
+    """The number of the check that a call of so many tokens comes under; ``computed`` is -1 for no price.
 
     They diverge if they are further apart than so many thousandths of the larger one; a micro-dollar apart is rounding.
     """
-    reported = event.cost_micro_usd
     if reported is None:
         return 5 if computed < 0 else 4
-    if reported == 0 and computed != 0 and (computed > 0 or _tokens(event)):
+    if reported == 0 and computed != 0 and (computed > 0 or tokens):
         return 2
     if computed < 0:
         return 3
     apart = reported - computed if reported > computed else computed - reported
     larger = max(computed, reported)
     return 1 if apart > 1 and apart * 1_000 > larger * divergence_permille else 0
-
-
-def _tokens(event: UsageEvent) -> bool:
-    return bool(event.input_tokens or event.output_tokens or event.cache_read_tokens or event.cache_write_tokens)

@@ -14,7 +14,7 @@ from streams.core import keys
 from streams.core.events import UsageEvent
 from streams.core.store import StateView, Writes
 
-__all__ = ["AGREE_WITHIN_S", "Sources", "agree", "event_hashes", "request_hashes", "source_of", "witness"]
+__all__ = ["AGREE_WITHIN_S", "Sources", "agree", "event_hashes", "request_hashes", "source_of", "testimony", "witness"]
 
 #: How far apart two sources may date one call: a gateway stamps its start, an agent often its end.
 AGREE_WITHIN_S: Final = 900
@@ -41,12 +41,13 @@ def witness(event: UsageEvent, source_number: int) -> int:
     keeps them apart from completion tokens.
     """
     prompt = event.input_tokens + event.cache_read_tokens + event.cache_write_tokens
+    return testimony(prompt, event.output_tokens, event.occurred_at, source_number)
+
+
+def testimony(prompt: int, output: int, at: int, source_number: int) -> int:
+    """The same as :func:`witness`, of an event that has been taken apart."""
     # Literals, not constants: this runs once an event.
-    return (
-        ((prompt * 1_000_003 + event.output_tokens) & 0xFFFFFF) << 40
-        | (event.occurred_at // 1000 & 0xFFFFFF) << 16
-        | source_number
-    )
+    return ((prompt * 1_000_003 + output) & 0xFFFFFF) << 40 | (at // 1000 & 0xFFFFFF) << 16 | source_number
 
 
 def agree(one: int, other: int) -> bool:

@@ -61,12 +61,12 @@ def test_a_cost_is_computed_from_the_book(fields: dict[str, Any], cost: int) -> 
 )
 def test_the_two_are_compared(reported: int | None, computed: int, expected: CostCheck) -> None:
     """Within five percent, or a micro-dollar, they agree."""
-    assert CHECKS[check(event(input_tokens=1, cost_micro_usd=reported), computed, 50)] is expected
+    assert CHECKS[check(reported, computed, 1, 50)] is expected
 
 
 def test_a_call_without_tokens_may_cost_nothing() -> None:
     """A call that failed, most often."""
-    assert CHECKS[check(event(cost_micro_usd=0), -1, 50)] is CostCheck.REPORTED_ONLY
+    assert CHECKS[check(0, -1, 0, 50)] is CostCheck.REPORTED_ONLY
 
 
 def test_kpis_carry_both_and_what_was_filled_in() -> None:
