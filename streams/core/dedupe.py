@@ -92,7 +92,8 @@ class Memory:
     def find(self, hashes: list[int]) -> dict[int, int]:
         """Those of the hashes that are members older than ``fresh``, with their paired word."""
         found: dict[int, int] = {}
-        asked = np.array(hashes, np.uint64)
+        # Sorted, each search begins where the last one ended: half the time of jumping about in millions of members.
+        asked = np.sort(np.array(hashes, np.uint64))
         for members in (self._main, self._middle):
             found.update(_hits(members, asked))
         for segment in self._sealed:
@@ -126,10 +127,11 @@ class Memory:
     def _packed(self, start: int) -> Hashes:
         """The fresh members from the given one on, in the order they were added."""
         count = len(self.fresh) - start
-        lines: list[Iterable[int]] = [self.fresh.keys(), self.fresh.values()]
+        # From the newest backwards: forwards, those before them would have to be passed over at every drain.
+        lines: list[Iterable[int]] = [reversed(self.fresh.keys()), reversed(self.fresh.values())]
         packed = np.empty((self._lines, count), np.uint64)
         for line in range(self._lines):
-            packed[line] = np.fromiter(islice(lines[line], start, None), np.uint64, count)
+            packed[line] = np.fromiter(islice(lines[line], count), np.uint64, count)[::-1]
         return packed
 
     def _write_tails(self, added: Hashes, writes: Writes) -> None:
