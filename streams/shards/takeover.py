@@ -19,6 +19,8 @@ log = structlog.get_logger(__name__)
 #: A store not written for longer than this is rebuilt: compaction may have removed the changelog's tombstones since
 #: (delete.retention.ms, 24 h by default), and deleted keys would come back to life.
 _STALE_MS: Final = 20 * 3_600_000
+#: Longer than any open transaction of the former owner may last; a fence that takes longer begins anew, and says so.
+_FENCE_SECONDS: Final = 60.0
 #: RocksDB's lock may be held for a moment by a process that is just dying.
 _LOCK_TRIES: Final = 50
 _LOCK_PAUSE_S: Final = 0.2
@@ -34,7 +36,8 @@ async def fence(context: ShardContext, partition: int) -> Committer:
     else:
         committer = AtLeastOnce(context.brokers, names.changelog, partition, cross)
     try:
-        await committer.start()
+        async with asyncio.timeout(_FENCE_SECONDS):
+            await committer.start()
     except BaseException:
         await committer.stop()
         raise

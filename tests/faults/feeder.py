@@ -47,6 +47,11 @@ class Feeder:
         """Whether records are being sent at this moment."""
         return 0 < self._done < self._pause_at
 
+    @property
+    def share(self) -> float:
+        """The share of the records that has been sent."""
+        return self._done / max(1, len(self._records))
+
     def start(self) -> None:
         """Begin; returns at once."""
         self._thread.start()

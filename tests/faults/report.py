@@ -46,8 +46,9 @@ def _withstood(fault: dict[str, Any]) -> bool:
 
 
 def _caught(stock: dict[str, Any]) -> bool:
-    """Whether the stock worker ran to the end of its log, and came out wrong."""
-    return bool(stock["finished"] and not stock["passed"] and stock["lost"] < stock["events"])
+    """Whether the stock worker ran to the end of its log and came out wrong, and was right where nothing was done to it."""
+    unharmed = stock["unharmed"]
+    return bool(stock["finished"] and not stock["passed"] and unharmed["finished"] and unharmed["passed"])
 
 
 def write(report: dict[str, Any], path: Path) -> None:
@@ -81,6 +82,8 @@ def table(faults: Sequence[dict[str, Any]], stock: dict[str, Any] | None) -> str
         lines.append(
             f"stock Faust, {stock['times']} x kill -9, {stock['events']} events: {stock['lost']} lost, "
             f"{stock['double_counted']} double counted: "
-            + ("the oracle let it PASS, so it proves nothing" if stock["passed"] else "caught, as it must be")
+            + ("caught, as it must be" if _caught(stock) else "that proves nothing")
         )
+        unharmed = "right" if stock["unharmed"]["passed"] else "WRONG"
+        lines.append(f"stock Faust, nothing done to it, {stock['unharmed']['events']} events: {unharmed}")
     return "\n".join(lines)

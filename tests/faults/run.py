@@ -64,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         # Side by side while each has its own workers and topics, as much of a scenario is waiting for sessions to end.
         running = {scenario.name: pool.submit(run, scenario) for scenario in chosen if not scenario.needs_broker}
-        control = None if options.no_stock else pool.submit(stock.play, broker.bootstrap, directory, seed=options.seed)
+        control = None if options.no_stock else pool.submit(_stock, broker.bootstrap, directory, options.seed)
         done = {name: future.result() for name, future in running.items()}
         stock_result = control.result() if control else None
         # What happens to the broker happens to everyone.
@@ -76,6 +76,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(report.table(faults, stock_result))
     print(f"{'PASS' if result['passed'] else 'FAIL'}, seed {options.seed}, report in {options.out}")
     return 0 if result["passed"] else 1
+
+
+def _stock(brokers: str, directory: Path, seed: int) -> dict[str, Any]:
+    """The stock worker, killed; and, as ``unharmed``, with nothing done to it."""
+    return {
+        **stock.play(brokers, directory, seed=seed),
+        "unharmed": stock.play(brokers, directory, seed=seed, events=stock.EVENTS // 4, kills=0),
+    }
 
 
 def _own_directory(parent: Path) -> Path:

@@ -24,6 +24,8 @@ _READY_S: Final = 60.0
 #: How often workers are killed at random: a few more than the 20 that are asked for, as one may strike a dead worker.
 _RANDOM_KILLS: Final = 22
 _SMALL_DISK_MB: Final = 192
+#: Share of the load after which a fault that waits for its moment waits no longer.
+_LAST_SHARE: Final = 0.8
 
 
 class Unavailable(Exception):
@@ -80,19 +82,18 @@ def _kill_at_random(arena: Arena) -> int:
 
 
 def _stop_in_transaction(arena: Arena, worker: Worker) -> None:
-    """Freeze a worker that has a transaction open, or at some other time if it never seems to have one."""
-    for _ in range(60):
+    """Freeze a worker that has a transaction open; as the load comes to its end, at whatever time that is."""
+    while True:
         worker.signal(signal.SIGSTOP)
         before = arena.watch.open_transactions()
         time.sleep(0.2)
         # The others' transactions come and go; one that stays as it was is the frozen worker's.
-        if before.items() & arena.watch.open_transactions().items():
+        caught = before.items() & arena.watch.open_transactions().items()
+        if caught or arena.feeder.share > _LAST_SHARE:
             arena.struck()
             return
         worker.signal(signal.SIGCONT)
         arena.rest(0.02, 0.2)
-    worker.signal(signal.SIGSTOP)
-    arena.struck()
 
 
 def pause_worker(arena: Arena, times: int = 4) -> int:
