@@ -283,7 +283,9 @@ class Engine:
         """The event time that takes the watermark over its next 5-minute border."""
         return (self.watermark.value_ms // BASE_MS + 1) * BASE_MS + self._params.lateness_ms
 
-    def _accepted(self, chunk: Chunk, decoded: Decoded, now_ms: int) -> tuple[list[UsageEvent], Sequence[int]]:
+    def _accepted(
+        self, chunk: Chunk, decoded: Decoded[UsageEvent], now_ms: int
+    ) -> tuple[list[UsageEvent], Sequence[int]]:
         """The events that decode lets through, and their places in the chunk; the others become dead letters."""
         if not decoded.rejected:
             return cast("list[UsageEvent]", decoded.events), range(len(decoded.events))

@@ -26,6 +26,7 @@ class Reason(StrEnum):
     EMPTY = "empty"
     FORBIDDEN_CHARACTER = "forbidden_character"
     UNKNOWN_VALUE = "unknown_value"
+    UNKNOWN_KIND = "unknown_kind"
     INVALID_TIMESTAMP = "invalid_timestamp"
     TIMESTAMP_OUT_OF_RANGE = "timestamp_out_of_range"
     INCONSISTENT = "inconsistent"
