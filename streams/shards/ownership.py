@@ -19,10 +19,11 @@ from aiokafka.errors import (
 
 from streams.core.engine import Chunk
 from streams.errors import AssayError, DataError, DependencyError
+from streams.shards.arrivals import Arrival
 from streams.shards.committer import FENCED, Committer
 from streams.shards.context import ShardContext
 from streams.shards.ending import end
-from streams.shards.shard import Arrival, Shard, Verdict
+from streams.shards.shard import Shard, Verdict
 from streams.shards.standby import Standby
 from streams.shards.takeover import fence, recover
 from streams.state.rocks import RocksStore, StoreUnusable, StoreUnwritable

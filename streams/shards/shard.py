@@ -2,10 +2,9 @@
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Callable, Mapping
 from enum import StrEnum
-from typing import Final, Protocol
+from typing import Final
 
 import structlog
 from aiokafka import TopicPartition
@@ -13,6 +12,7 @@ from aiokafka import TopicPartition
 from streams.core.effects import Effects
 from streams.core.engine import Chunk, Engine
 from streams.core.reasons import Reason
+from streams.shards.arrivals import Arrival, Arrivals, Trimmed
 from streams.shards.committer import Committer
 from streams.shards.context import ShardContext
 from streams.shards.crashpoints import CrashPoint
@@ -20,30 +20,13 @@ from streams.shards.outputs import outputs
 from streams.shards.poison import PoisonGuard
 from streams.state.rocks import RocksStore
 
-__all__ = ["Arrival", "Hole", "Shard", "Verdict"]
+__all__ = ["Shard", "Verdict"]
 
 log = structlog.get_logger(__name__)
 
-#: Chunks waiting in a shard beyond which its partition's messages are held back.
-_QUEUE_CHUNKS: Final = 16
-#: And bytes, of records that are large.
-_QUEUE_BYTES: Final = 16 << 20
 _IDLE_TICK_S: Final = 1.0
 #: Under which name the guard's figures are kept.
 _POISON: Final = "poison"
-
-
-class Arrival(Protocol):
-    """A chunk on its way in, and how to tell that it is done."""
-
-    @property
-    def chunk(self) -> Chunk:
-        """The records."""
-        ...
-
-    def done(self) -> None:
-        """The chunk's effects are durable, or it had none."""
-        ...
 
 
 class Verdict(StrEnum):
@@ -53,10 +36,6 @@ class Verdict(StrEnum):
     KNOWN = "known"
     HOLE = "hole"
     GONE = "gone"
-
-
-class Hole(Exception):
-    """Records are missing between what was applied and what arrived."""
 
 
 class Shard:
@@ -81,11 +60,7 @@ class Shard:
         )  # fmt: skip
         received, bad = self._engine.notes.get(_POISON, (0, 0))
         self._guard = PoisonGuard(context.poison_max_share, context.poison_window, (received, bad))
-        self._queue: deque[Arrival] = deque()
-        self._sizes: deque[int] = deque()
-        self._arrived = asyncio.Event()
-        self._room = asyncio.Event()
-        self._room.set()
+        self._arrivals = Arrivals()
         self._closed = False
         self._beginnings = dict(beginnings)
         self._behind = behind
@@ -98,7 +73,7 @@ class Shard:
     @property
     def waiting(self) -> int:
         """Records that have arrived and are not yet in a transaction."""
-        return sum(len(arrival.chunk.values) for arrival in self._queue)
+        return self._arrivals.records
 
     @property
     def behind(self) -> bool:
@@ -120,14 +95,9 @@ class Shard:
 
     def rewind(self) -> dict[str, int]:
         """Forget what waits, and say where to read on from: the flow was interrupted."""
-        self._drop_waiting()
+        self._arrivals.clear()
         self.next_offsets = self._unapplied()
         return self.next_offsets
-
-    def _drop_waiting(self) -> None:
-        self._queue.clear()
-        self._sizes.clear()
-        self._room.set()
 
     def _unapplied(self) -> dict[str, int]:
         """Where what was not applied begins; for a topic of which nothing was, at its beginning."""
@@ -136,7 +106,7 @@ class Shard:
 
     async def submit(self, arrival: Arrival) -> Verdict:
         """Hand a chunk in; waits while the queue is full, but never longer than the shard lives."""
-        await self._room.wait()
+        await self._arrivals.room.wait()
         if self._closed:
             return Verdict.GONE
         chunk = arrival.chunk
@@ -147,14 +117,10 @@ class Shard:
         if chunk.fetch_start > expected:
             return Verdict.HOLE
         self.next_offsets[chunk.topic] = chunk.next_offset
-        if not self._queue:
+        if not self._arrivals:
             # Health judges how long waiting work has not moved: the wait begins now.
             self.progress_at = time.monotonic()
-        self._queue.append(arrival if chunk.fetch_start == expected else _Trimmed(arrival, expected))
-        self._sizes.append(sum(map(len, filter(None, chunk.values))))
-        self._arrived.set()
-        if len(self._queue) >= _QUEUE_CHUNKS or sum(self._sizes) >= _QUEUE_BYTES:
-            self._room.clear()
+        self._arrivals.put(arrival if chunk.fetch_start == expected else Trimmed(arrival, expected))
         return Verdict.TAKEN
 
     async def run(self, ensure_schemas: Callable[[Chunk], "asyncio.Future[None] | None"]) -> None:
@@ -163,7 +129,7 @@ class Shard:
             try:
                 # Not wait_for: on Python 3.11 it can swallow a cancellation, and the shard would outlive its release.
                 async with asyncio.timeout(_IDLE_TICK_S):
-                    await self._arrived.wait()
+                    await self._arrivals.arrived.wait()
             except TimeoutError:
                 self._context.watch.start()
                 # Records that wait in the broker are not silence, however long this worker takes to fetch them.
@@ -182,35 +148,32 @@ class Shard:
         arrivals: list[Arrival] = []
         events = 0
         while events < self._context.commit_max_events:
-            if not self._queue:
-                self._arrived.clear()
+            arrival = self._arrivals.oldest
+            if arrival is None:
+                self._arrivals.arrived.clear()
                 remaining = deadline - time.monotonic()
                 if remaining <= 0:
                     break
                 try:
                     async with asyncio.timeout(remaining):
-                        await self._arrived.wait()
+                        await self._arrivals.arrived.wait()
                 except TimeoutError:
                     break
                 continue
-            arrival = self._queue[0]
             pending = ensure_schemas(arrival.chunk)
             if pending is not None:
                 await pending
-                if not self._queue or self._queue[0] is not arrival:
+                if self._arrivals.oldest is not arrival:
                     continue  # Rewound meanwhile: the chunk comes again, and must not be counted twice.
-            self._queue.popleft()
-            self._sizes.popleft()
-            if len(self._queue) < _QUEUE_CHUNKS // 2 and sum(self._sizes) < _QUEUE_BYTES // 2:
-                self._room.set()
+            self._arrivals.take()
             self._context.watch.start()
             self._engine.step(arrival.chunk, self._context.clock.now_ms())
             arrivals.append(arrival)
             events += len(arrival.chunk.values)
             # Other shards, the fetch loop and health checks get a turn between chunks.
             await asyncio.sleep(0)
-        if not self._queue:
-            self._arrived.clear()
+        if not self._arrivals:
+            self._arrivals.arrived.clear()
         return arrivals
 
     async def _commit(self, arrivals: list[Arrival]) -> None:
@@ -234,7 +197,7 @@ class Shard:
             arrival.done()
         context.cross(CrashPoint.ACKED)
         self.progress_at = time.monotonic()
-        caught_up = not self._queue and not self.behind
+        caught_up = not self._arrivals and not self.behind
         context.observer.committed(self.partition, effects, context.watch.take(), seconds, caught_up)
 
     def _judge(self, effects: Effects) -> None:
@@ -251,18 +214,8 @@ class Shard:
     async def close(self) -> None:
         """Let go of the partition; waiting submitters are released."""
         self._closed = True
-        self._drop_waiting()
+        self._arrivals.clear()
         try:
             await self._committer.stop()
         finally:
             self.store.close()
-
-
-class _Trimmed:
-    """A chunk without the records that were applied before."""
-
-    def __init__(self, arrival: Arrival, expected: int) -> None:
-        chunk = arrival.chunk
-        skip = next((place for place, offset in enumerate(chunk.offsets) if offset >= expected), len(chunk.offsets))
-        self.chunk = chunk._replace(offsets=chunk.offsets[skip:], values=chunk.values[skip:], fetch_start=expected)
-        self.done = arrival.done

@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 
 from streams.core.engine import Chunk
 from streams.errors import DataError
+from streams.shards import arrivals
 from streams.shards import shard as module
 from streams.shards.crashpoints import CrashPoint
 from streams.shards.shard import Verdict
@@ -254,9 +255,9 @@ async def test_a_registry_that_fails_ends_the_shard_and_no_record_is_judged(tmp_
 async def test_a_full_shard_holds_submitters_up_until_there_is_room(tmp_path: Path) -> None:
     committer = FakeCommitter()
     shard = shard_in(context_in(tmp_path), committer)
-    for at in range(module._QUEUE_CHUNKS):
+    for at in range(arrivals._MOST_CHUNKS):
         await shard.submit(FakeArrival(chunk(at, at + 1)))
-    last = module._QUEUE_CHUNKS
+    last = arrivals._MOST_CHUNKS
     held = asyncio.create_task(shard.submit(FakeArrival(chunk(last, last + 1))))
     for _ in range(20):
         await asyncio.sleep(0)
@@ -270,7 +271,7 @@ async def test_a_submitter_is_let_go_when_the_shard_is_closed(tmp_path: Path) ->
     """A wait on a shard that is gone would hang the whole worker, silently."""
     committer = FakeCommitter()
     shard = shard_in(context_in(tmp_path), committer)
-    for at in range(module._QUEUE_CHUNKS):
+    for at in range(arrivals._MOST_CHUNKS):
         await shard.submit(FakeArrival(chunk(at, at + 1)))
     held = asyncio.create_task(shard.submit(FakeArrival(chunk(16, 17))))
     await asyncio.sleep(0)
@@ -282,7 +283,7 @@ async def test_a_submitter_is_let_go_when_the_shard_is_closed(tmp_path: Path) ->
 
 async def test_a_submitter_is_let_go_when_the_flow_was_interrupted(tmp_path: Path) -> None:
     shard = shard_in(context_in(tmp_path), FakeCommitter())
-    for at in range(module._QUEUE_CHUNKS):
+    for at in range(arrivals._MOST_CHUNKS):
         await shard.submit(FakeArrival(chunk(at, at + 1)))
     held = asyncio.create_task(shard.submit(FakeArrival(chunk(16, 17))))
     await asyncio.sleep(0)
@@ -331,7 +332,7 @@ async def test_a_flood_goes_on_being_one_after_a_restart(tmp_path: Path) -> None
 
 
 async def test_large_records_fill_the_queue_by_their_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_QUEUE_BYTES", 3_000)
+    monkeypatch.setattr(arrivals, "_MOST_BYTES", 3_000)
     committer = FakeCommitter()
     committer.gate.clear()
     shard = shard_in(context_in(tmp_path, commit_max_events=1), committer)
