@@ -1,22 +1,26 @@
-"""``assay import``: recorded traces as usage events, all of a file or nothing of it."""
+"""``assay import``: recorded traces and tables as events, all of a file or nothing of it."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import click
 
 from streams.cli.groups import CONTEXT_SETTINGS, AssayGroup, Lazy, command
 from streams.cli.options import effective_settings, settings_options
 from streams.cli.progress import progress
-from streams.cli.sinks import STDOUT, usage_sink
+from streams.cli.sinks import OUTCOMES, STDOUT, USAGE, event_sink
 from streams.cli.times import TimeMs
 from streams.errors import DataError, DependencyError
-from streams.imports.azure_trace import COLUMNS, BadRow, Labels, read_events
+from streams.imports import azure_trace as azure
+from streams.imports import swebench as swe
+from streams.imports.azure_trace import COLUMNS, Labels
+from streams.imports.rows import BadRow
 
-__all__ = ["azure_trace", "imports"]
+__all__ = ["azure_trace", "imports", "swebench"]
 
 _BATCH: Final = 1_000
 #: Bad rows shown; a file that is something else entirely has nothing but bad rows.
@@ -24,16 +28,27 @@ _SHOWN: Final = 10
 #: A sound row, to find out whether the labels are acceptable before blaming the file's rows.
 _PROBE: Final = (",".join(COLUMNS), "2023-11-16 18:17:03.9799600,1,1")
 
+_OUTPUT: Final = click.Path(path_type=Path, dir_okay=False)
+#: A Monday: nothing in the table says when its runs were.
+_SWEBENCH_START_MS: Final = 1_767_571_200_000
+_T = TypeVar("_T")
+
 
 @click.group(
     "import",
     cls=AssayGroup,
     context_settings=CONTEXT_SETTINGS,
-    examples=("assay import azure-trace AzureLLMInferenceTrace_code.csv --usage usage.jsonl",),
-    lazy={"azure-trace": Lazy("streams.cli.imports:azure_trace", "Import a CSV of Azure's LLM inference traces.")},
+    examples=(
+        "assay import azure-trace AzureLLMInferenceTrace_code.csv --usage usage.jsonl",
+        "assay import swebench costs.csv --usage usage.jsonl --outcomes outcomes.jsonl",
+    ),
+    lazy={
+        "azure-trace": Lazy("streams.cli.imports:azure_trace", "Import a CSV of Azure's LLM inference traces."),
+        "swebench": Lazy("streams.cli.imports:swebench", "Import a CSV of SWE-bench's costs and results."),
+    },
 )
 def imports() -> None:
-    """Turn recorded traces into usage events."""
+    """Turn recorded traces and tables into events."""
 
 
 @command(
@@ -47,7 +62,7 @@ def imports() -> None:
 @settings_options("brokers", "topic_prefix")
 @click.option(
     "--usage",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=_OUTPUT,
     metavar="FILE|-",
     help="Write lines of JSON here instead of sending to Kafka; - is standard output.",
 )
@@ -63,39 +78,90 @@ def azure_trace(file: Path, usage: Path | None, team: str, workflow: str, model:
     again gives the same event ids, so that it counts once.
     """
     labels = Labels(team, workflow, model)
-    if isinstance(refused := next(read_events(_PROBE, labels)), BadRow):
+    if isinstance(refused := next(azure.read_events(_PROBE, labels)), BadRow):
         raise click.UsageError(refused.problem)
     settings = effective_settings()
+    read = partial(_rows, file, partial(azure.read_events, labels=labels, start_ms=start))
     with progress("checking", None) as done:
-        count = _check(file, labels, start, done)
-    with usage_sink(usage, settings, whole=True) as write, progress("importing", count) as done:
-        events = (event for event in _events(file, labels, start) if isinstance(event, bytes))
+        count = _check(file, read(), done)
+    with event_sink(USAGE, usage, settings, whole=True) as write, progress("importing", count) as done:
+        events = (event for event in read() if isinstance(event, bytes))
         while batch := list(islice(events, _BATCH)):
             write(batch)
             done(len(batch))
     click.echo(json.dumps({"events": count}), err=usage == STDOUT)
 
 
-def _events(file: Path, labels: Labels, start: int | None) -> Iterator[bytes | BadRow]:
+@command(
+    "swebench",
+    examples=(
+        "assay import swebench costs.csv --usage usage.jsonl --outcomes outcomes.jsonl",
+        "assay import swebench costs.csv --start 2026-11-02T09:00:00Z --brokers 127.0.0.1:9092",
+    ),
+)
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@settings_options("brokers", "topic_prefix")
+@click.option(
+    "--usage", type=_OUTPUT, metavar="FILE|-", help="Write usage events here, as lines of JSON, not to Kafka."
+)
+@click.option("--outcomes", type=_OUTPUT, metavar="FILE|-", help="Write outcome events here; goes with --usage.")
+@click.option("--start", type=TimeMs(), help="When each model's first task begins.  [default: 2026-01-05T00:00:00Z]")
+def swebench(file: Path, usage: Path | None, outcomes: Path | None, start: int | None) -> None:
+    """Import a CSV of SWE-bench's costs and results.
+
+    FILE has the columns model, task, api_calls, cost_usd and resolved. A model becomes a team, a task a run of it, with
+    its calls and an evaluation that passed or failed. The whole file is checked first: if a row is bad, nothing is
+    imported, the rows are named, and the exit code is 5. Importing a file again gives the same ids, so that it counts
+    once.
+    """
+    if (usage is None) != (outcomes is None) or (usage is not None and usage == outcomes):
+        raise click.UsageError(
+            "--usage and --outcomes go together, to an output each; without both, events go to Kafka"
+        )
+    settings = effective_settings()
+    read = partial(_rows, file, partial(swe.read_events, start_ms=_SWEBENCH_START_MS if start is None else start))
+    with progress("checking", None) as done:
+        count = _check(file, read(), done)
+    outcome_count = 0
+    with (
+        event_sink(USAGE, usage, settings, whole=True) as write_usage,
+        event_sink(OUTCOMES, outcomes, settings, whole=True) as write_outcomes,
+        progress("importing", count) as done,
+    ):
+        events = (event for event in read() if isinstance(event, swe.Event))
+        while batch := list(islice(events, _BATCH)):
+            results = [event.value for event in batch if event.is_outcome]
+            for write, values in (
+                (write_usage, [event.value for event in batch if not event.is_outcome]), (write_outcomes, results)
+            ):  # fmt: skip
+                if values:
+                    write(values)
+            outcome_count += len(results)
+            done(len(batch))
+    said = {"events": count - outcome_count, "outcomes": outcome_count}
+    click.echo(json.dumps(said), err=STDOUT in (usage, outcomes))
+
+
+def _rows(file: Path, read: Callable[[Iterable[str]], Iterator[_T | BadRow]]) -> Iterator[_T | BadRow]:
     """One pass over the file; what is not text shows as a bad row with its number."""
     try:
         with file.open(encoding="utf-8-sig", errors="replace", newline="") as lines:
-            yield from read_events(lines, labels, start_ms=start)
+            yield from read(lines)
     except OSError as error:
         raise DependencyError(f"cannot read {file} ({error.strerror}); check the path and its permissions") from error
     except DataError as error:
         raise DataError(f"{file}, {error}") from error
 
 
-def _check(file: Path, labels: Labels, start: int | None, done: Callable[[int], object]) -> int:
-    """The number of events in the file. Raises DataError that names its bad rows."""
+def _check(file: Path, rows: Iterable[object], done: Callable[[int], object]) -> int:
+    """The number of good rows of the file. Raises DataError that names its bad ones."""
     good = bad = 0
     shown = []
-    for event in _events(file, labels, start):
-        if isinstance(event, BadRow):
+    for row in rows:
+        if isinstance(row, BadRow):
             bad += 1
             if bad <= _SHOWN:
-                shown.append(f"line {event.line}: {event.problem}")
+                shown.append(f"line {row.line}: {row.problem}")
         else:
             good += 1
             if not good % _BATCH:

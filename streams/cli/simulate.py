@@ -13,7 +13,7 @@ import click
 from streams.cli.groups import command
 from streams.cli.options import effective_settings, settings_options
 from streams.cli.progress import progress
-from streams.cli.sinks import STDOUT, usage_sink
+from streams.cli.sinks import STDOUT, USAGE, event_sink
 from streams.cli.times import TimeMs
 from streams.clock import SystemClock
 from streams.simulation import DEFAULT_START_MS, Scenario, Simulation
@@ -135,7 +135,7 @@ def simulate(
     total = None if count == _UNTIL_STOPPED else count
     interrupted: KeyboardInterrupt | None = None
     try:
-        with usage_sink(out, settings, whole=False) as write, progress("simulating", total) as done:
+        with event_sink(USAGE, out, settings, whole=False) as write, progress("simulating", total) as done:
             for batch in _batches(records) if rate is None else _paced(records, rate):
                 write(batch)
                 done(len(batch))

@@ -4,18 +4,15 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import Any, BinaryIO, Final, NamedTuple
 
 import orjson
 
-from streams.core.topics import USAGE
+from streams.core import topics
 from streams.errors import DataError, DependencyError
 from streams.settings import Settings
 
-if TYPE_CHECKING:
-    from streams.producers.drafts import UsageFields
-
-__all__ = ["STDOUT", "open_output", "usage_sink"]
+__all__ = ["OUTCOMES", "STDOUT", "USAGE", "Destination", "event_sink", "open_output"]
 
 #: The path that means standard output.
 STDOUT = Path("-")
@@ -48,15 +45,28 @@ def open_output(path: Path, *, whole: bool) -> Iterator[BinaryIO]:
             beside.unlink(missing_ok=True)
 
 
+class Destination(NamedTuple):
+    """Where events of one kind go in Kafka: their topic, and their producer by name, as clients are slow to import."""
+
+    topic: str
+    producer: str
+
+
+USAGE: Final = Destination(topics.USAGE, "UsageProducer")
+OUTCOMES: Final = Destination(topics.OUTCOMES, "OutcomeProducer")
+
+
 @contextmanager
-def usage_sink(out: Path | None, settings: Settings, *, whole: bool) -> Iterator[Callable[[Sequence[bytes]], object]]:
+def event_sink(
+    destination: Destination, out: Path | None, settings: Settings, *, whole: bool
+) -> Iterator[Callable[[Sequence[bytes]], object]]:
     """A function that takes batches of JSON records, to ``out`` or, where that is None, to Kafka.
 
     All records are written, or delivered, when the context ends. Raises as :func:`open_output`, and DataError where the
     contract forbids a record that was to be sent.
     """
     if out is None:
-        with _usage_topic(settings) as send:
+        with _topic(destination, settings) as send:
             yield lambda batch: send([orjson.loads(record) for record in batch])
         return
     with open_output(out, whole=whole) as file:
@@ -70,18 +80,18 @@ def usage_sink(out: Path | None, settings: Settings, *, whole: bool) -> Iterator
 
 
 @contextmanager
-def _usage_topic(settings: Settings) -> Iterator[Callable[[list["UsageFields"]], int]]:
+def _topic(destination: Destination, settings: Settings) -> Iterator[Callable[[list[dict[str, Any]]], int]]:
     # Imported late: Kafka's client is slow to import and not needed for files.
-    from streams.producers.errors import BrokerUnavailable, InvalidEvent, ProducerError
-    from streams.producers.usage import UsageProducer
+    from streams import producers
 
-    topic = settings.topic_prefix + USAGE
     try:
-        with UsageProducer(settings.brokers, topic=topic) as producer:
+        with getattr(producers, destination.producer)(
+            settings.brokers, topic=settings.topic_prefix + destination.topic
+        ) as producer:
             yield producer.send_many
-    except InvalidEvent as error:
+    except producers.InvalidEvent as error:
         raise DataError(str(error)) from error
-    except BrokerUnavailable as error:
+    except producers.BrokerUnavailable as error:
         raise DependencyError(f"{error}; `assay topics plan` shows what is missing") from error
-    except ProducerError as error:
+    except producers.ProducerError as error:
         raise DependencyError(str(error)) from error

@@ -4,7 +4,6 @@ The traces say when a request came and how many tokens it took and gave, and not
 stay unknown. Pure: lines in, events out.
 """
 
-import csv
 import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
@@ -15,9 +14,9 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from streams.core.events import Rejection, UsageDecoder
-from streams.errors import DataError
+from streams.imports.rows import BadRow, CsvRow, csv_rows
 
-__all__ = ["COLUMNS", "SOURCE", "BadRow", "Labels", "Row", "read_events", "read_rows", "usage_event"]
+__all__ = ["COLUMNS", "SOURCE", "Labels", "Row", "read_events", "read_rows", "usage_event"]
 
 COLUMNS: Final = ("TIMESTAMP", "ContextTokens", "GeneratedTokens")
 SOURCE: Final = "azure-trace"
@@ -41,13 +40,6 @@ class Row(NamedTuple):
     generated_tokens: int
 
 
-class BadRow(NamedTuple):
-    """A row that is no request, and why; the problem names the column and what belongs there."""
-
-    line: int
-    problem: str
-
-
 class Labels(NamedTuple):
     """What the trace does not say and the importer must: to whom the requests are booked."""
 
@@ -61,23 +53,8 @@ def read_rows(lines: Iterable[str]) -> Iterator[Row | BadRow]:
 
     Raises DataError when the header is not a trace's, before any row.
     """
-    reader = csv.reader(lines)
-    header = [name.strip() for name in next(reader, [])]
-    if missing := [name for name in COLUMNS if name not in header]:
-        raise DataError(
-            f"line 1: the header lacks {', '.join(missing)}; an Azure trace begins with {','.join(COLUMNS)}"
-        )
-    places = [header.index(name) for name in COLUMNS]
-    while True:
-        try:
-            fields = next(reader, None)
-        except csv.Error as error:
-            yield BadRow(reader.line_num, f"this is not CSV ({error})")
-            continue
-        if fields is None:
-            return
-        if fields:
-            yield _row(reader.line_num, fields, places)
+    for row in csv_rows(lines, COLUMNS, "an Azure trace"):
+        yield row if isinstance(row, BadRow) else _row(row)
 
 
 def read_events(lines: Iterable[str], labels: Labels, *, start_ms: int | None = None) -> Iterator[bytes | BadRow]:
@@ -124,17 +101,15 @@ def usage_event(row: Row, labels: Labels, shift_ms: int = 0) -> dict[str, Any]:
     }
 
 
-def _row(line: int, fields: list[str], places: list[int]) -> Row | BadRow:
-    if max(places) >= len(fields):
-        return BadRow(line, f"{len(fields)} columns where {max(places) + 1} are needed")
-    timestamp, context, generated = (fields[place].strip() for place in places)
+def _row(row: CsvRow) -> Row | BadRow:
+    timestamp, context, generated = row.values
     occurred_at = _milliseconds(timestamp)
     if occurred_at is None:
-        return BadRow(line, f"TIMESTAMP {timestamp[:40]!r} is not like 2023-11-16 18:17:03.9799600")
+        return BadRow(row.line, f"TIMESTAMP {timestamp[:40]!r} is not like 2023-11-16 18:17:03.9799600")
     for name, value in zip(COLUMNS[1:], (context, generated), strict=True):
         if not _TOKENS.fullmatch(value):
-            return BadRow(line, f"{name} {value[:40]!r} is not a number of tokens")
-    return Row(line, ",".join(fields), occurred_at, int(context), int(generated))
+            return BadRow(row.line, f"{name} {value[:40]!r} is not a number of tokens")
+    return Row(row.line, row.text, occurred_at, int(context), int(generated))
 
 
 def _milliseconds(timestamp: str) -> int | None:

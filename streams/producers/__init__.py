@@ -1,12 +1,12 @@
-"""For programs that publish: the producer client of usage events. Imports nothing of the worker but its core.
+"""For programs that publish: producer clients of usage and outcome events. Imports nothing of the worker but its core.
 
-The two producers are loaded when first used, so that a program needs only the Kafka client of the one it uses.
+The producers are loaded when first used, so that a program needs only the Kafka client of the one it uses.
 """
 
 from typing import TYPE_CHECKING
 
 from streams.producers.delivery import Failure
-from streams.producers.drafts import UsageFields
+from streams.producers.drafts import OutcomeFields, UsageFields
 from streams.producers.errors import (
     BrokerUnavailable,
     BufferFull,
@@ -20,6 +20,7 @@ from streams.producers.errors import (
 
 if TYPE_CHECKING:
     from streams.producers.async_usage import AsyncUsageProducer
+    from streams.producers.outcomes import OutcomeProducer
     from streams.producers.usage import UsageProducer
 
 __all__ = [
@@ -31,6 +32,8 @@ __all__ = [
     "FlushTimeout",
     "GivenUp",
     "InvalidEvent",
+    "OutcomeFields",
+    "OutcomeProducer",
     "ProducerClosed",
     "ProducerError",
     "UsageFields",
@@ -47,4 +50,8 @@ def __getattr__(name: str) -> object:
         from streams.producers.async_usage import AsyncUsageProducer
 
         return AsyncUsageProducer
+    if name == "OutcomeProducer":
+        from streams.producers.outcomes import OutcomeProducer
+
+        return OutcomeProducer
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -8,11 +8,11 @@ from typing import Any, Final, Self, Unpack
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError
 
-from streams.core.topics import USAGE
+from streams.core import topics
 from streams.producers.batches import Batch, Batches
 from streams.producers.connection import BULK, check_client_options, chunks, no_topic, server_list, unreachable
 from streams.producers.delivery import Failure, Failures, OnError, still_under_way
-from streams.producers.drafts import Drafter, Encoding, UsageFields
+from streams.producers.drafts import USAGE, Drafter, Encoding, UsageFields
 from streams.producers.errors import (
     BrokerUnavailable,
     BufferFull,
@@ -44,7 +44,7 @@ class AsyncUsageProducer:
         self,
         brokers: str = "127.0.0.1:9092",
         *,
-        topic: str = USAGE,
+        topic: str = topics.USAGE,
         source: str = "native",
         encoding: Encoding = "json",
         block_seconds: float = 10.0,
@@ -65,7 +65,7 @@ class AsyncUsageProducer:
         self._topic = topic
         self._block_seconds = block_seconds
         self._delivery_timeout_seconds = delivery_timeout_seconds
-        self._drafter = Drafter(source=source, encoding=encoding, now_ms=clock, new_event_id=event_ids)
+        self._drafter = Drafter(USAGE, source=source, encoding=encoding, now_ms=clock, new_event_id=event_ids)
         self._failures = Failures(on_error)
         self._waiting: dict[asyncio.Future[object], list[str]] = {}
         self._kafka: AIOKafkaProducer | None = None

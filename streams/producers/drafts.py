@@ -1,17 +1,20 @@
-"""From what a caller knows about a model call to the record that goes to Kafka, judged by the worker's own decoder."""
+"""From what a caller knows about an event to the record that goes to Kafka, judged by the worker's own decoder."""
 
 import difflib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Literal, NamedTuple, Required, TypedDict
+from typing import Any, Final, Generic, Literal, NamedTuple, Required, TypedDict, TypeVar
 
 import msgspec
 
-from streams.core.avro import USAGE_EVENT
-from streams.core.events import Rejection, UsageDecoder, UsageEvent
+from streams.core.avro import OUTCOME_EVENT, USAGE_EVENT, RecordCodec
+from streams.core.decoding import Decoder
+from streams.core.events import UsageDecoder, UsageEvent
+from streams.core.outcomes import OutcomeDecoder, OutcomeEvent
+from streams.core.rejections import Rejection
 from streams.producers.errors import InvalidEvent
 
-__all__ = ["Draft", "Drafter", "Encoding", "UsageFields"]
+__all__ = ["OUTCOME", "USAGE", "Draft", "Drafter", "Encoding", "EventForm", "OutcomeFields", "UsageFields"]
 
 Encoding = Literal["json", "avro"]
 
@@ -51,6 +54,48 @@ class UsageFields(TypedDict, total=False):
     attributes: Mapping[str, str]
 
 
+class OutcomeFields(TypedDict, total=False):
+    """An outcome event as keyword arguments; ARCHITECTURE's record, with the defaults filled in by the producer.
+
+    ``occurred_at`` is integer milliseconds UTC or a datetime with a zone, now by default. ``outcome_id`` is unique within
+    the source and made by default: give your own if you may send the same outcome again, or one that undoes it.
+    """
+
+    team: Required[str]
+    kind: Required[str]
+    verdict: Required[Literal["accepted", "rejected", "reversed", "neutral"]]
+    outcome_id: str
+    source: str
+    occurred_at: int | datetime
+    workflow: str | None
+    run_id: str | None
+    actor: str | None
+    reverses: str | None
+    value: float | None
+    cycle_time_ms: int | None
+    ref: str | None
+    attributes: Mapping[str, str]
+
+
+_E = TypeVar("_E", bound=UsageEvent | OutcomeEvent)
+
+
+class EventForm(NamedTuple, Generic[_E]):
+    """What a drafter must know of a kind of event: its name, what identifies it, how it is judged and written."""
+
+    name: str
+    identity: str
+    fields: frozenset[str]
+    decoder: Callable[[], Decoder[_E]]
+    codec: RecordCodec[_E]
+
+
+USAGE: Final = EventForm("usage event", "event_id", frozenset(UsageEvent.__struct_fields__), UsageDecoder, USAGE_EVENT)
+OUTCOME: Final = EventForm(
+    "outcome event", "outcome_id", frozenset(OutcomeEvent.__struct_fields__), OutcomeDecoder, OUTCOME_EVENT
+)
+
+
 class Draft(NamedTuple):
     """A record ready to be sent; the key is the team's name, which places it in the team's partition."""
 
@@ -59,16 +104,18 @@ class Draft(NamedTuple):
     value: bytes
 
 
-class Drafter:
-    """Fills in defaults, validates and serialises events; holds no connection."""
+class Drafter(Generic[_E]):
+    """Fills in defaults, validates and serialises events of one form; holds no connection."""
 
     def __init__(
-        self, *, source: str, encoding: Encoding, now_ms: Callable[[], int], new_event_id: Callable[[], str]
-    ) -> None:
+        self, form: EventForm[_E], *, source: str, encoding: Encoding, now_ms: Callable[[], int],
+        new_event_id: Callable[[], str],
+    ) -> None:  # fmt: skip
+        self._form: EventForm[_E] = form
         self._source = source
         self._now_ms = now_ms
         self._new_event_id = new_event_id
-        self._decoder = UsageDecoder()
+        self._decoder: Decoder[_E] = form.decoder()
         self._encode = msgspec.json.Encoder().encode
         self._avro = encoding == "avro"
 
@@ -88,19 +135,19 @@ class Drafter:
         for place, (judged, value) in enumerate(zip(self._decoder.decode(values).events, values, strict=True)):
             if isinstance(judged, Rejection):
                 raise InvalidEvent(_placed(judged.detail, place, many), judged.reason)
-            record = USAGE_EVENT.to_avro(judged) if self._avro else value
-            drafts.append(Draft(judged.event_id, judged.team.encode(), record))
+            record = self._form.codec.to_avro(judged) if self._avro else value
+            drafts.append(Draft(getattr(judged, self._form.identity), judged.team.encode(), record))
         return drafts
 
     def _filled(self, fields: Mapping[str, Any]) -> dict[str, Any]:
         """The event as it will be written: what is unknown is left out, what is missing is made."""
-        if unknown := fields.keys() - _FIELDS:
-            raise InvalidEvent(_unknown_field(min(unknown)))
+        if unknown := fields.keys() - self._form.fields:
+            raise InvalidEvent(_unknown_field(min(unknown), self._form))
         filled = {name: value for name, value in fields.items() if value is not None}
         if "source" not in filled:
             filled["source"] = self._source
-        if "event_id" not in filled:
-            filled["event_id"] = self._new_event_id()
+        if self._form.identity not in filled:
+            filled[self._form.identity] = self._new_event_id()
         occurred_at = filled.get("occurred_at")
         if occurred_at is None:
             filled["occurred_at"] = self._now_ms()
@@ -120,7 +167,6 @@ class Drafter:
             raise
 
 
-_FIELDS: Final = frozenset(UsageEvent.__struct_fields__)
 _CONTENT: Final = frozenset({"completion", "content", "input", "messages", "output", "prompt", "response", "text"})
 _UNWRITABLE: Final = (msgspec.MsgspecError, OverflowError, TypeError, ValueError)
 
@@ -131,12 +177,13 @@ def _milliseconds(moment: datetime) -> int:
     return (moment - _EPOCH) // _MILLISECOND
 
 
-def _unknown_field(name: str) -> str:
+def _unknown_field(name: str, form: EventForm[Any]) -> str:
+    kind = f"{'an' if form.name[0] in 'aeio' else 'a'} {form.name}"
     if name in _CONTENT:
-        return f"{name} is not a field of a usage event: what was asked and answered is never sent"
-    near = difflib.get_close_matches(name, _FIELDS, n=1)
+        return f"{name} is not a field of {kind}: what was asked and answered is never sent"
+    near = difflib.get_close_matches(name, form.fields, n=1)
     hint = f"did you mean {near[0]}?" if near else "put what has no field of its own into attributes"
-    return f"{name} is not a field of a usage event: {hint}"
+    return f"{name} is not a field of {kind}: {hint}"
 
 
 def _placed(message: str, place: int, many: Sequence[object]) -> str:

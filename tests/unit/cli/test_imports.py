@@ -1,4 +1,4 @@
-"""``assay import azure-trace``: all of a file or nothing of it."""
+"""``assay import``: all of a file or nothing of it."""
 
 import json
 from collections.abc import Callable
@@ -74,3 +74,46 @@ def test_nothing_is_sent_before_the_file_is_checked(assay: Assay, trace: Path, m
 
 def test_a_missing_file_is_wrong_usage(assay: Assay, tmp_path: Path) -> None:
     assert assay("import", "azure-trace", tmp_path / "none.csv", "--usage", "-").exit_code == 2
+
+
+TABLE = """\
+model,task,api_calls,cost_usd,resolved
+GPT-5 (2025-08-07),django-1,2,0.25,1
+GPT-5 (2025-08-07),django-2,1,0.5,0
+o4-mini,django-1,3,0.01,0
+"""
+
+
+def test_a_table_becomes_two_files(assay: Assay, tmp_path: Path) -> None:
+    table, usage, outcomes = tmp_path / "costs.csv", tmp_path / "usage.jsonl", tmp_path / "outcomes.jsonl"
+    table.write_text(TABLE)
+    result = assay("import", "swebench", table, "--usage", usage, "--outcomes", outcomes)
+    assert result.exit_code == 0
+    assert json.loads(result.stdout) == {"events": 6, "outcomes": 3}
+    calls = [json.loads(line) for line in usage.read_text().splitlines()]
+    assert sum(call["cost_micro_usd"] for call in calls) == 760_000
+    assert [json.loads(line)["kind"] for line in outcomes.read_text().splitlines()] == [
+        "eval_passed", "eval_failed", "eval_failed",
+    ]  # fmt: skip
+    first = usage.read_bytes(), outcomes.read_bytes()
+    assert assay("import", "swebench", table, "--usage", usage, "--outcomes", outcomes).exit_code == 0
+    assert (usage.read_bytes(), outcomes.read_bytes()) == first
+
+
+def test_nothing_of_a_table_with_a_bad_row_is_written(assay: Assay, tmp_path: Path) -> None:
+    table, usage, outcomes = tmp_path / "costs.csv", tmp_path / "usage.jsonl", tmp_path / "outcomes.jsonl"
+    table.write_text(TABLE + "o4-mini,django-2,three,0.01,0\n")
+    result = assay("import", "swebench", table, "--usage", usage, "--outcomes", outcomes)
+    assert result.exit_code == 5
+    assert "line 5: api_calls 'three' is not a number of calls" in result.stderr
+    assert not usage.exists()
+    assert not outcomes.exists()
+
+
+@pytest.mark.parametrize("options", [["--usage", "u"], ["--outcomes", "o"], ["--usage", "-", "--outcomes", "-"]])
+def test_usage_and_outcomes_go_together(assay: Assay, tmp_path: Path, options: list[str]) -> None:
+    table = tmp_path / "costs.csv"
+    table.write_text(TABLE)
+    result = assay("import", "swebench", table, *options)
+    assert result.exit_code == 2
+    assert "--usage and --outcomes go together" in result.stderr

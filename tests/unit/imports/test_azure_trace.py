@@ -7,7 +7,8 @@ import pytest
 
 from streams.core.events import UsageDecoder, UsageEvent
 from streams.errors import DataError
-from streams.imports.azure_trace import BadRow, Labels, Row, read_events, read_rows, usage_event
+from streams.imports.azure_trace import Labels, Row, read_events, read_rows, usage_event
+from streams.imports.rows import BadRow
 
 _HEADER = "TIMESTAMP,ContextTokens,GeneratedTokens"
 _TRACE = Path(__file__).parents[4] / "shared" / "traces" / "AzureLLMInferenceTrace_code.csv"

@@ -8,7 +8,7 @@ import pytest
 from streams.core.avro import USAGE_EVENT
 from streams.core.events import UsageDecoder, UsageEvent
 from streams.core.reasons import Reason
-from streams.producers.drafts import Draft, Drafter, Encoding
+from streams.producers.drafts import USAGE, Draft, Drafter, Encoding
 from streams.producers.errors import InvalidEvent, ProducerError
 from streams.producers.identifiers import new_event_id
 
@@ -18,7 +18,7 @@ LEAST: dict[str, Any] = {"team": "payments", "workflow": "refund-bot", "model": 
 
 def drafter(encoding: Encoding = "json") -> Drafter:
     ids = iter(f"id-{number}" for number in range(1_000_000))
-    return Drafter(source="native", encoding=encoding, now_ms=lambda: NOW, new_event_id=lambda: next(ids))
+    return Drafter(USAGE, source="native", encoding=encoding, now_ms=lambda: NOW, new_event_id=lambda: next(ids))
 
 
 def decoded(draft: Draft) -> UsageEvent:
