@@ -28,6 +28,7 @@ from streams.core.pseudonyms import Pseudonyms
 from streams.core.schemas import schema_text
 from streams.engine_params import engine_params, price_book
 from streams.errors import AssayError, ConfigError, DependencyError
+from streams.exclusive import exclusive
 from streams.logging import configure_logging
 from streams.registry import SchemaRegistry
 from streams.settings import Settings, pseudonym_key
@@ -204,6 +205,19 @@ def _check_topics(settings: Settings) -> None:
         raise ConfigError(f"topics are not as they must be ({wrong}); mend them with `assay topics apply`")
 
 
+def _check_port(settings: Settings) -> None:
+    """Refuse a port that somebody listens on: Faust would say so with a traceback."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.web_host, settings.web_port))
+        except OSError as error:
+            where = f"{settings.web_host}:{settings.web_port}"
+            raise DependencyError(
+                f"web_port: cannot listen on {where} ({error.strerror}); choose another port, or 0 for a free one"
+            ) from error
+
+
 def _faust_app(settings: Settings, names: Names) -> faust.App:
     register()
     port = settings.web_port or _free_port(settings.web_host)
@@ -265,12 +279,13 @@ def run_worker(settings: Settings) -> int:
     configure_logging(settings.log_level, settings.log_format)
     pseudonym_key(settings)
     _check_topics(settings)
-    try:
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(f"data_dir: cannot create {settings.data_dir} ({error.strerror}); name a directory "
-                          "this user may write to") from error  # fmt: skip
-    built = WorkerApp(settings)
+    _check_port(settings)
+    with exclusive(settings.data_dir / f"{settings.topic_prefix}{settings.app_id}"):
+        return _run(WorkerApp(settings))
+
+
+def _run(built: WorkerApp) -> int:
+    settings = built.settings
     worker = faust.Worker(built.app, loglevel=settings.log_level, override_logging=False, redirect_stdouts=False,
                           quiet=True)  # fmt: skip
     # It writes a terminal's escape codes between the lines of the log, terminal or not.

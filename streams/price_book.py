@@ -136,11 +136,12 @@ def _validities(place: _Place) -> Iterator[Tier]:
         if since in seen:
             raise item.wrong("has two prices from the same day: give each its valid_from")
         seen.add(since)
-        yield from _tiers(words, since, "")
+        yield from _tiers(words, since, "", Rates())
 
 
-def _tiers(words: dict[str, _Place], since: int, variant: Variant) -> Iterator[Tier]:
-    usual = Rates(**{bucket: words[bucket].price() for bucket in _BUCKETS if bucket in words})
+def _tiers(words: dict[str, _Place], since: int, variant: Variant, otherwise: Rates) -> Iterator[Tier]:
+    """The tiers of one variant; what it does not say is as it is otherwise."""
+    usual = otherwise._replace(**{bucket: words[bucket].price() for bucket in _BUCKETS if bucket in words})
     yield Tier(since, variant, 0, usual)
     for word, place in words.items():
         if above := _ABOVE.fullmatch(word):
@@ -149,7 +150,7 @@ def _tiers(words: dict[str, _Place], since: int, variant: Variant) -> Iterator[T
             yield Tier(since, variant, int(above[1]) * 1_000, usual._replace(**better))
         elif word in _VARIANTS:
             inner = place.mapping({*_BUCKETS, "above"}, {"input", "output"})
-            yield from _tiers(inner, since, _VARIANTS[word])
+            yield from _tiers(inner, since, _VARIANTS[word], usual)
 
 
 def _litellm(text: str, name: str) -> PriceBook:

@@ -101,9 +101,9 @@ class Settings(BaseSettings):
     standby_replicas: Annotated[int, Field(ge=0, le=9)] = 1
     """Other workers that keep a warm copy of each partition's state."""
     web_host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
-    """Address of health, metrics and console; there is no login."""
+    """Address of health and metrics; there is no login."""
     web_port: Annotated[int, Field(ge=0, le=65_535)] = 6066
-    """Port of health, metrics and console; 0 takes a free one."""
+    """Port of health and metrics; 0 takes a free one."""
     session_timeout_seconds: Annotated[float, Field(ge=2, le=300)] = 20.0
     """Silence after which the group gives a worker's partitions to others."""
     commit_interval_ms: Annotated[int, Field(ge=1, le=10_000)] = 100

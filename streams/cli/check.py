@@ -53,6 +53,8 @@ def check_config(as_json: bool) -> None:
         price_book(settings)
         if settings.pseudonym_key is not None or settings.pseudonym_key_file is not None:
             pseudonym_key(settings)
+        elif not settings.insecure_dev_key:
+            click.echo("no key for pseudonyms: a worker will not start without pseudonym_key_file", err=True)
     except ConfigError as error:
         if as_json:
             click.echo(json.dumps({"valid": False, "problems": str(error).splitlines()}, indent=2))

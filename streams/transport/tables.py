@@ -58,7 +58,10 @@ class ShardTableManager(TableManager):
         await app._fetcher.maybe_start()
         self.on_actives_ready()
         self.on_standbys_ready()
+        # Faust says that it returns from a rebalance after this, and warns of one whose state is gone by then.
+        state = app._rebalancing_sensor_state
         app.on_rebalance_end()
+        app._rebalancing_sensor_state = state
         await asyncio.sleep(0)
 
     async def wait_until_recovery_completed(self) -> bool:

@@ -1,5 +1,6 @@
 """When a worker must not run, it ends at once with the right code and one sentence a person can act on."""
 
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -87,3 +88,26 @@ def test_topics_of_another_partition_count_are_a_configuration_error(
 def test_without_a_broker_it_says_where_it_looked(lost: Worker) -> None:
     assert lost.ended() == 4
     assert "Kafka at 127.0.0.1:" in sentence(lost)
+
+
+def test_two_workers_do_not_share_a_directory(kafka: str, topic_prefix: str, tmp_path: Path) -> None:
+    """Each would take the other's stores for left over."""
+    Log(kafka, topic_prefix)
+    with Worker(kafka, topic_prefix, tmp_path) as first, Worker(kafka, topic_prefix, tmp_path / "x") as second:
+        first.start().ready()
+        second.data = first.data
+        assert second.start().ended() == 3
+        assert "give each worker a data_dir of its own" in sentence(second)
+        # A directory is free again however its worker ends.
+        first.kill()
+        second.start().ready()
+        assert second.stop() == 0
+        assert "Missing sensor state" not in first.log + second.log
+
+
+def test_a_port_that_is_taken_is_named(kafka: str, topic_prefix: str, tmp_path: Path) -> None:
+    Log(kafka, topic_prefix)
+    with socket.create_server(("127.0.0.1", 0)) as taken, Worker(kafka, topic_prefix, tmp_path) as worker:
+        worker.start(port=taken.getsockname()[1])
+        assert worker.ended() == 4
+        assert f"web_port: cannot listen on 127.0.0.1:{taken.getsockname()[1]}" in sentence(worker)

@@ -71,9 +71,9 @@ class Worker:
         self._url = ""
         directory.mkdir(parents=True, exist_ok=True)
 
-    def start(self, **environment: str) -> Self:
-        """Start the process, with further settings for this life; returns at once."""
-        (port,) = free_ports(1)
+    def start(self, *, port: int | None = None, **environment: str) -> Self:
+        """Start the process, with further settings for this life, on a free port or this one; returns at once."""
+        port = port or free_ports(1)[0]
         self._url = f"http://127.0.0.1:{port}"
         env = shutil.which("env")
         assert env is not None

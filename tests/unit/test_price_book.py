@@ -44,7 +44,9 @@ def test_a_book_says_what_it_says(text: str) -> None:
     book = read_price_book(text, "prices")
     model = (None, "claude-sonnet-4-5-20250929", JUNE)
     assert book.cost(*model, 1_000, 1_000, 1_000, 1_000) == 3_000 + 300 + 3_750 + 15_000
-    assert book.cost(*model, 1_000, 0, 0, 1_000, "batch") == 1_500 + 7_500
+    # What a variant or a tier does not say is as usual.
+    assert book.cost(*model, 1_000, 1_000, 0, 1_000, "batch") == 1_500 + 300 + 7_500
+    assert book.cost(*model, 200_000, 1_000_000, 0, 0) == 1_200_000 + 300_000
     assert book.cost(*model, 300_000, 0, 0, 0) == 1_800_000
     assert book.version
 

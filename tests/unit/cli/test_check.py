@@ -17,11 +17,24 @@ Assay = Callable[..., Result]
 def test_it_prints_every_setting_as_yaml_that_is_a_valid_file(assay: Assay, tmp_path: Path) -> None:
     result = assay("check", "config")
     assert result.exit_code == 0
-    assert result.stderr == ""
+    # Nothing is wrong; but with this alone a worker would not start.
+    assert result.stderr == "no key for pseudonyms: a worker will not start without pseudonym_key_file\n"
     assert flatten(yaml.safe_load(result.stdout)).keys() == defaults_of(Settings).keys()
     file = tmp_path / "assay.yaml"
     file.write_text(result.stdout)
     assert load_settings(file) == Settings()
+
+
+def test_a_key_is_checked_as_a_worker_would(assay: Assay, tmp_path: Path) -> None:
+    """With a key there is nothing to say; one that is too short, or a file that is not there, is an error."""
+    key, config = tmp_path / "key", tmp_path / "assay.yaml"
+    config.write_text(f"pseudonym_key_file: {key}\n")
+    assert assay("check", "config", "--config", config).exit_code == 3
+    key.write_text("short")
+    assert assay("check", "config", "--config", config).exit_code == 3
+    key.write_text("long enough to be a key of pseudonyms")
+    result = assay("check", "config", "--config", config)
+    assert (result.exit_code, result.stderr) == (0, "")
 
 
 def test_each_value_has_its_origin_beside_it(assay: Assay, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
