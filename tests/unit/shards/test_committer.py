@@ -8,9 +8,11 @@ from aiokafka import TopicPartition
 from aiokafka.errors import IllegalOperation, KafkaError, ProducerFenced
 from aiokafka.structs import OffsetAndMetadata, RecordMetadata
 
+from streams.core.keys import META, ROW
 from streams.shards import committer as module
 from streams.shards.committer import AtLeastOnce, Committer, ExactlyOnce
 from streams.shards.crashpoints import CrashPoint
+from streams.transport.batches import build_batches
 from streams.transport.producers import read_failures
 from tests.unit.shards.fake_kafka import CHANGELOG, INPUT, commit, committer_of
 from tests.unit.shards.fakes import until
@@ -52,6 +54,25 @@ async def test_without_transactions_the_groups_offsets_are_left_alone() -> None:
     assert [step for step in producer.story if not isinstance(step, CrashPoint)] == [
         (TopicPartition("x.assay.kpis.v1", 3), 2), (TopicPartition("x.assay.usage.v1", 1), 1), (CHANGELOG, 3),
     ]  # fmt: skip
+
+
+async def test_without_transactions_rows_go_before_the_ids_they_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A crash may leave the first batches alone: rows without ids count twice, ids without rows would lose events."""
+    committer, producer = await committer_of(AtLeastOnce)
+    sent: list[bytes | None] = []
+
+    def build(_: Any, pairs: Any) -> list[Any]:
+        made = list(pairs)
+        sent.extend(key for key, _ in made)
+        return build_batches(producer._real, made)
+
+    monkeypatch.setattr(module, "build_batches", build)
+    changes: Any = {b"it1": b"1", b"rt1": b"1", ROW + b"2": b"2", b"s": b"3", ROW + b"1": None, META: b"4"}
+    task = asyncio.ensure_future(committer.commit(changes, {}, {INPUT: 12}, "x.assay"))
+    await until(lambda: producer.undelivered)
+    producer.deliver()
+    await task
+    assert sent == [ROW + b"2", ROW + b"1", b"it1", b"rt1", b"s", META]
 
 
 @pytest.mark.parametrize("kind", [ExactlyOnce, AtLeastOnce])

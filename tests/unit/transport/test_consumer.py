@@ -8,7 +8,7 @@ from typing import Any
 from unittest.mock import AsyncMock, Mock, call
 
 import pytest
-from aiokafka.errors import GroupAuthorizationFailedError
+from aiokafka.errors import GroupAuthorizationFailedError, KafkaError
 from faust.types import TP
 from yarl import URL
 
@@ -192,3 +192,46 @@ def test_the_transport_is_found_by_its_scheme_and_may_be_registered_twice() -> N
     codec: Any = get_codec("assay-raw")
     assert codec.loads(whole) is whole
     assert codec.dumps(b"as it is") == b"as it is"
+
+
+class Finished:
+    """A task that has ended, or has not."""
+
+    def __init__(self, ended: bool) -> None:
+        self.ended = ended
+
+    def done(self) -> bool:
+        return self.ended
+
+
+@pytest.mark.parametrize(
+    ("closed", "ended", "raises"), [(False, False, False), (False, True, True), (True, True, False)]
+)
+async def test_a_fetch_task_that_has_ended_is_noticed(closed: bool, ended: bool, raises: bool) -> None:
+    """aiokafka writes one line to the log and never fetches again; on the way out that is as it should be."""
+    built = ChunkedConsumer(bootstrap_servers="127.0.0.1:1")
+    built._closed = closed
+    built._coordinator = SimpleNamespace(check_errors=lambda: None)
+    built._fetcher = SimpleNamespace(_fetch_task=Finished(ended))
+    try:
+        if raises:
+            with pytest.raises(KafkaError, match="fetching of records has ended"):
+                built.check()
+        else:
+            built.check()
+    finally:
+        built._closed = True
+
+
+async def test_what_the_group_told_aiokafka_alone_is_raised() -> None:
+    built = ChunkedConsumer(bootstrap_servers="127.0.0.1:1")
+
+    def check_errors() -> None:
+        raise GroupAuthorizationFailedError("x.assay")
+
+    built._coordinator = SimpleNamespace(check_errors=check_errors)
+    try:
+        with pytest.raises(GroupAuthorizationFailedError):
+            built.check()
+    finally:
+        built._closed = True
