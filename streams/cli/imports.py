@@ -17,7 +17,6 @@ from streams.cli.times import TimeMs
 from streams.errors import DataError, DependencyError
 from streams.imports import azure_trace as azure
 from streams.imports import swebench as swe
-from streams.imports.azure_trace import COLUMNS, Labels
 from streams.imports.rows import BadRow
 
 __all__ = ["azure_trace", "imports", "swebench"]
@@ -26,7 +25,7 @@ _BATCH: Final = 1_000
 #: Bad rows shown; a file that is something else entirely has nothing but bad rows.
 _SHOWN: Final = 10
 #: A sound row, to find out whether the labels are acceptable before blaming the file's rows.
-_PROBE: Final = (",".join(COLUMNS), "2023-11-16 18:17:03.9799600,1,1")
+_PROBE: Final = (",".join(azure.COLUMNS), "2023-11-16 18:17:03.9799600,1,1")
 
 _OUTPUT: Final = click.Path(path_type=Path, dir_okay=False)
 #: A Monday: nothing in the table says when its runs were.
@@ -66,9 +65,11 @@ def imports() -> None:
     metavar="FILE|-",
     help="Write lines of JSON here instead of sending to Kafka; - is standard output.",
 )
-@click.option("--team", default=Labels().team, show_default=True, help="Team the requests are booked to.")
-@click.option("--workflow", default=Labels().workflow, show_default=True, help="Workflow they are booked to.")
-@click.option("--model", default=Labels().model, show_default=True, help="Model they went to; the trace does not say.")
+@click.option("--team", default=azure.Labels().team, show_default=True, help="Team the requests are booked to.")
+@click.option("--workflow", default=azure.Labels().workflow, show_default=True, help="Workflow they are booked to.")
+@click.option(
+    "--model", default=azure.Labels().model, show_default=True, help="Model they went to; the trace does not say."
+)
 @click.option("--start", type=TimeMs(), help="Move the trace in time so that its first request is here.")
 def azure_trace(file: Path, usage: Path | None, team: str, workflow: str, model: str, start: int | None) -> None:
     """Import a CSV of Azure's LLM inference traces.
@@ -77,7 +78,7 @@ def azure_trace(file: Path, usage: Path | None, team: str, workflow: str, model:
     checked first: if a row is bad, nothing is imported, the rows are named, and the exit code is 5. Importing a file
     again gives the same event ids, so that it counts once.
     """
-    labels = Labels(team, workflow, model)
+    labels = azure.Labels(team, workflow, model)
     if isinstance(refused := next(azure.read_events(_PROBE, labels)), BadRow):
         raise click.UsageError(refused.problem)
     settings = effective_settings()

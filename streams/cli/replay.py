@@ -56,8 +56,9 @@ def replay(usage: Sequence[Path], kpis: Path | None, dead_letters: Path | None, 
     """Run the pure core over files, without Kafka.
 
     Publishes what a worker would have published from a log of one partition that ends with the files. The same files,
-    settings and --as-of give the same bytes; without --as-of, as long as no event lies in the future. Prints a JSON summary (on standard error where - is an output); records that
-    cannot be processed are counted there and do not change the exit code.
+    settings and --as-of give the same bytes; without --as-of, as long as no event lies in the future. Prints a JSON
+    summary (on standard error where - is an output); records that cannot be processed are counted there and do not
+    change the exit code.
     """
     if kpis is not None and kpis == dead_letters:
         raise click.UsageError("--kpis and --dead-letters need an output each")

@@ -16,7 +16,7 @@ UNPRICED: Final = -1
 
 
 class CostCheck(StrEnum):
-    """How a call's reported cost compares to the computed one; public, as the label ``result``."""
+    """How a call's reported cost compares to the computed one; public, as the label ``check``."""
 
     AGREES = "agrees"
     DIVERGES = "diverges"
@@ -59,6 +59,5 @@ def check(reported: int | None, computed: int, tokens: int, divergence_permille:
         return 2
     if computed < 0:
         return 3
-    apart = reported - computed if reported > computed else computed - reported
-    larger = max(computed, reported)
-    return 1 if apart > 1 and apart * 1_000 > larger * divergence_permille else 0
+    apart = abs(reported - computed)
+    return 1 if apart > 1 and apart * 1_000 > max(computed, reported) * divergence_permille else 0

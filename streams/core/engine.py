@@ -209,7 +209,7 @@ class Engine:
                 seen = numbers.get(source, -1)
                 if seen < 0:
                     seen = self._sources.number(source)
-                said = identity.testimony(fresh + read + write, output, at, seen)
+                said = identity.witness(fresh + read + write, output, at, seen)
                 earlier = fresh_requests.get(request, old_requests.get(request))
                 if earlier is None:
                     fresh_requests[request] = said

@@ -14,7 +14,7 @@ from streams.core import keys
 from streams.core.events import UsageEvent
 from streams.core.store import StateView, Writes
 
-__all__ = ["AGREE_WITHIN_S", "Sources", "agree", "event_hashes", "request_hashes", "source_of", "testimony", "witness"]
+__all__ = ["AGREE_WITHIN_S", "Sources", "agree", "event_hashes", "request_hashes", "source_of", "witness"]
 
 #: How far apart two sources may date one call: a gateway stamps its start, an agent often its end.
 AGREE_WITHIN_S: Final = 900
@@ -34,18 +34,12 @@ def request_hashes(events: list[UsageEvent], seed: int) -> list[int]:
     return [xxh3_64_intdigest(event.request_id.encode(), seed) if event.request_id else 0 for event in events]
 
 
-def witness(event: UsageEvent, source_number: int) -> int:
+def witness(prompt: int, output: int, at: int, source_number: int) -> int:
     """What one source says of a call, in 64 bits: 24 of a token digest, 24 of seconds, 16 of the source's number.
 
     Prompt tokens are taken together, since sources split cached from uncached tokens differently; an odd multiplier
     keeps them apart from completion tokens.
     """
-    prompt = event.input_tokens + event.cache_read_tokens + event.cache_write_tokens
-    return testimony(prompt, event.output_tokens, event.occurred_at, source_number)
-
-
-def testimony(prompt: int, output: int, at: int, source_number: int) -> int:
-    """The same as :func:`witness`, of an event that has been taken apart."""
     # Literals, not constants: this runs once an event.
     return ((prompt * 1_000_003 + output) & 0xFFFFFF) << 40 | (at // 1000 & 0xFFFFFF) << 16 | source_number
 

@@ -162,8 +162,8 @@ CATALOGUE: Final[tuple[Metric, ...]] = (
         "assay_spend_usd_total",
         Kind.COUNTER,
         "usd",
-        "Spend of published five-minute windows: as sources reported it, and by the price book where they did not. A revision adds its difference; a downward one "
-        "is worked off by the next increases.",
+        "Spend of published five-minute windows: as sources reported it, and by the price book where they did not. "
+        "A revision adds its difference; a downward one is worked off by the next increases.",
         _SCOPE,
     ),
     Metric(

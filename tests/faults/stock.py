@@ -58,7 +58,8 @@ def _app(brokers: str, name: str, topic: str, directory: Path, port: int) -> fau
         if seen[f"{event.source}|{event.event_id}"]:
             return True
         if event.request_id is not None:
-            said = [event.source, witness(event, 0)]
+            prompt = event.input_tokens + event.cache_read_tokens + event.cache_write_tokens
+            said = [event.source, witness(prompt, event.output_tokens, event.occurred_at, 0)]
             first = requests[event.request_id]
             if not first:
                 requests[event.request_id] = said

@@ -273,7 +273,7 @@ def test_a_call_whose_witness_is_zero_is_remembered_too(restart: bool) -> None:
     at = (1 << 24) * 106 * SECOND
     [event] = DECODER.decode([usage("1", at, request_id="r")]).events
     assert not isinstance(event, tuple)
-    assert identity.witness(event, 0) == 0
+    assert identity.witness(event.input_tokens, event.output_tokens, event.occurred_at, 0) == 0
     run = EngineRun()
     run.feed(usage("1", at, source="a", request_id="r"), now=at)
     if restart:

@@ -21,6 +21,12 @@ from streams.state.memory import MemoryStore
 MONDAY = 1_767_571_200_000
 
 
+def said_of(event: UsageEvent, source_number: int) -> int:
+    """A source's witness of an event; all input of a call is its prompt, however it is cached."""
+    prompt = event.input_tokens + event.cache_read_tokens + event.cache_write_tokens
+    return witness(prompt, event.output_tokens, event.occurred_at, source_number)
+
+
 def event(**fields: Any) -> UsageEvent:
     """An event of which only identity matters."""
     required = {"event_id": "1", "source": "s", "occurred_at": MONDAY, "team": "t", "workflow": "w", "model": "m"}
@@ -69,7 +75,7 @@ def test_an_event_without_a_request_id_has_no_request_hash() -> None:
 def test_a_witness_names_its_source(number: int) -> None:
     """Whatever it says besides."""
     for fields in ({}, {"input_tokens": 2**40, "output_tokens": 2**40}):
-        said = witness(event(**fields), number)
+        said = said_of(event(**fields), number)
         assert source_of(said) == number
         assert 0 <= said < 1 << 64
 
@@ -89,7 +95,7 @@ def test_a_witness_names_its_source(number: int) -> None:
 )
 def test_agreement_is_on_prompt_and_output_tokens(tokens: dict[str, int], same: bool) -> None:
     """However a source splits the prompt into cached and uncached."""
-    assert agree(witness(event(input_tokens=100), 1), witness(event(**tokens), 2)) is same
+    assert agree(said_of(event(input_tokens=100), 1), said_of(event(**tokens), 2)) is same
 
 
 @pytest.mark.parametrize(
@@ -101,9 +107,9 @@ def test_agreement_is_on_prompt_and_output_tokens(tokens: dict[str, int], same: 
 )
 def test_agreement_is_on_time_within_a_quarter_of_an_hour(start: int, apart_s: int, same: bool) -> None:
     """In either direction."""
-    first = witness(event(occurred_at=start), 1)
+    first = said_of(event(occurred_at=start), 1)
     for sign in (1, -1):
-        second = witness(event(occurred_at=start + sign * apart_s * 1000), 2)
+        second = said_of(event(occurred_at=start + sign * apart_s * 1000), 2)
         assert agree(first, second) is agree(second, first) is same
 
 
