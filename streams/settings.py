@@ -39,6 +39,7 @@ from streams.settings_sections import (
     DeadLetterSettings,
     DedupeSettings,
     MetricSettings,
+    OutcomeSettings,
     PriceSettings,
     StateSettings,
     WindowSettings,
@@ -116,12 +117,16 @@ class Settings(BaseSettings):
     """File that holds the key of the pseudonyms; a trailing newline is dropped."""
     insecure_dev_key: bool = False
     """Use a published key for pseudonyms: development and demos only."""
+    policy: Annotated[Path, AfterValidator(Path.expanduser)] | None = None
+    """Policy file: what is known about teams and workflows, in YAML."""
     max_record_bytes: Annotated[int, Field(ge=1_024, le=64 * 1_048_576)] = 1_048_576
     """Longer input records are dead-lettered."""
     windows: WindowSettings = WindowSettings()
     """When windows close."""
     dedupe: DedupeSettings = DedupeSettings()
     """How long identities are remembered."""
+    outcomes: OutcomeSettings = OutcomeSettings()
+    """How far back outcomes reach."""
     prices: PriceSettings = PriceSettings()
     """What tokens cost."""
     dead_letters: DeadLetterSettings = DeadLetterSettings()

@@ -9,6 +9,7 @@ __all__ = [
     "DeadLetterSettings",
     "DedupeSettings",
     "MetricSettings",
+    "OutcomeSettings",
     "PriceSettings",
     "StateSettings",
     "WindowSettings",
@@ -50,6 +51,24 @@ class DedupeSettings(_Section):
     """How long a provider's request id is remembered, to join sources that saw the same call."""
     max_ids_per_partition: Annotated[int, Field(ge=1_000, le=2**32)] = 50_000_000
     """Bound on remembered ids of one partition; the oldest hours go first."""
+
+
+class OutcomeSettings(_Section):
+    """How far back outcomes reach, and when spend counts as having led to nothing."""
+
+    horizon_days: Annotated[int, Field(ge=8, le=365)] = 30
+    """How far back outcomes and reversals are taken, and how long runs and windows are kept for them."""
+    maturity_days: Annotated[float, Field(gt=0, le=364)] = 7
+    """How long after its beginning a run may come to something, until the team's own outcomes teach it."""
+
+    @model_validator(mode="after")
+    def _maturity_within_horizon(self) -> "OutcomeSettings":
+        if self.maturity_days > self.horizon_days - 1:
+            raise ValueError(
+                f"outcomes.maturity_days ({self.maturity_days:g}) must be at least a day shorter than "
+                f"outcomes.horizon_days ({self.horizon_days}): a run must be known when it becomes mature"
+            )
+        return self
 
 
 class PriceSettings(_Section):

@@ -11,8 +11,10 @@ from pydantic import SecretStr
 
 from streams.cli.groups import CONTEXT_SETTINGS, AssayGroup, Lazy, command
 from streams.cli.options import FLAG_KEYS, effective_origins, effective_settings, settings_options
-from streams.engine_params import price_book
+from streams.cli.policy_text import as_document, as_lines
 from streams.errors import ConfigError
+from streams.policy_file import effective_policy, effective_price_book_path
+from streams.price_book import load_price_book
 from streams.settings import Origin, Settings, pseudonym_key
 from streams.settings_layers import nest
 
@@ -45,12 +47,15 @@ def check_config(as_json: bool) -> None:
     """Show the effective configuration and its origins.
 
     Prints every setting as YAML, with secrets masked and, as a comment, the flag, variable or file it came from. Flags
-    win over ASSAY_... variables, those over the file, the file over defaults. The output is a valid file for --config,
-    once its masked secrets are put in again. Exits with 3 if the configuration is invalid.
+    win over ASSAY_... variables, those over the file, the file over defaults. The policy in force follows in comments,
+    if there is a policy file. The output is a valid file for --config, once its masked secrets are put in again. Exits
+    with 3 if the configuration, the policy or the price book is invalid.
     """
     try:
         settings = effective_settings()
-        price_book(settings)
+        policy = effective_policy(settings)
+        if (book := effective_price_book_path(settings, policy)) is not None:
+            load_price_book(book)
         if settings.pseudonym_key is not None or settings.pseudonym_key_file is not None:
             pseudonym_key(settings)
         elif not settings.insecure_dev_key:
@@ -66,10 +71,13 @@ def check_config(as_json: bool) -> None:
             "valid": True,
             "settings": nest(shown),
             "origins": {key: {"kind": origin.kind, "name": origin.name} for key, origin in found.items()},
+            "policy": as_document(policy),
         }
         click.echo(json.dumps(document, indent=2))
     else:
         click.echo(_as_yaml(shown, found), nl=False)
+        if settings.policy is not None:
+            click.echo("\n".join(f"# {line}" for line in [f"policy {settings.policy}", *as_lines(policy)]))
 
 
 def _shown(settings: Settings) -> dict[str, Any]:
