@@ -1,8 +1,9 @@
-"""``assay simulate``: the usage of a seeded, made-up company, to a file or to Kafka, at once or at a pace."""
+"""``assay simulate``: what a seeded, made-up company uses and gets, to files or to Kafka, at once or at a pace."""
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
@@ -13,9 +14,10 @@ import click
 from streams.cli.groups import command
 from streams.cli.options import effective_settings, settings_options
 from streams.cli.progress import progress
-from streams.cli.sinks import STDOUT, USAGE, event_sink
+from streams.cli.sinks import OUTCOMES, STDOUT, USAGE, event_sink
 from streams.cli.times import TimeMs
 from streams.clock import SystemClock
+from streams.settings import Settings
 from streams.simulation import DEFAULT_START_MS, Scenario, Simulation
 
 __all__ = ["simulate"]
@@ -36,7 +38,8 @@ _SHARE = click.FloatRange(0, 0.95)
     examples=(
         "assay simulate --seed 7 --events 1000000 --out usage.jsonl",
         "assay simulate --events 1000 --out - | head -3",
-        "assay simulate --rate 500 --brokers 127.0.0.1:9092",
+        "assay simulate --events 1000000 --out usage.jsonl --outcomes outcomes.jsonl",
+        "assay simulate --rate 500 --with-outcomes --brokers 127.0.0.1:9092",
         "assay simulate --rate 500 --speed 60 --events 90000",
         "assay simulate --events 50000 --duplicates 0.02 --poison 0.001 --out dirty.jsonl",
     ),
@@ -48,6 +51,13 @@ _SHARE = click.FloatRange(0, 0.95)
     metavar="FILE|-",
     help="Write lines of JSON here instead of sending to Kafka; - is standard output.",
 )
+@click.option(
+    "--outcomes",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE|-",
+    help="With --out: write here what the runs came to, as lines of JSON.",
+)
+@click.option("--with-outcomes", is_flag=True, help="Without --out: send to Kafka what the runs came to, too.")
 @click.option(
     "--seed", type=int, default=1, show_default=True, help="Names the company; the same seed gives the same bytes."
 )
@@ -97,14 +107,16 @@ _SHARE = click.FloatRange(0, 0.95)
     "--poison", type=_SHARE, default=0.0, metavar="SHARE", help="Share of records no decoder accepts; files only."
 )
 def simulate(
-    out: Path | None, events: int | None, rate: float | None, speed: float | None, start: int | None,
-    span_hours: float | None, duplicates: float, mirrored: float, out_of_order: float, poison: float, **sizes: Any,
+    out: Path | None, outcomes: Path | None, with_outcomes: bool, events: int | None, rate: float | None,
+    speed: float | None, start: int | None, span_hours: float | None, duplicates: float, mirrored: float,
+    out_of_order: float, poison: float, **sizes: Any,
 ) -> None:  # fmt: skip
     """Write the usage of a seeded, made-up company.
 
     People in working hours, agents in bursts, CI and nightly schedules; a few workflows make most of the spend. Sends to
-    Kafka unless --out names a file. Prints a JSON summary of what was written when done (with --out - on standard
-    error).
+    Kafka unless --out names a file. With outcomes, also what the runs came to within the time covered: changes merged
+    and reverted, tickets, reviews, deployments, incidents and evaluations; the usage is the same with and without.
+    Prints a JSON summary of what was written when done (on standard error where standard output has records).
     """
     if rate is None and speed is not None:
         raise click.UsageError("--speed needs --rate; without a pace the whole span is written at once")
@@ -112,6 +124,10 @@ def simulate(
         raise click.UsageError("--span-hours and --rate exclude each other: a pace covers --events / --rate seconds")
     if out is None and poison:
         raise click.UsageError("--poison needs --out: a producer refuses what no worker can read")
+    if outcomes is not None and (out is None or outcomes == out):
+        raise click.UsageError("--outcomes goes with --out, to another output; to Kafka, use --with-outcomes")
+    if with_outcomes and out is not None:
+        raise click.UsageError("--with-outcomes is for Kafka; with --out, name a file: --outcomes FILE")
     settings = effective_settings()
     count = events if events is not None else 100_000 if rate is None else _UNTIL_STOPPED
     if count == _UNTIL_STOPPED:
@@ -125,6 +141,7 @@ def simulate(
             mirrored_share=mirrored,
             out_of_order_share=out_of_order,
             poison_share=poison,
+            outcomes=with_outcomes or outcomes is not None,
             **_time(count, rate, speed or 1.0, start, span_hours),
             **sizes,
         )
@@ -135,14 +152,22 @@ def simulate(
     total = None if count == _UNTIL_STOPPED else count
     interrupted: KeyboardInterrupt | None = None
     try:
-        with event_sink(USAGE, out, settings, whole=False) as write, progress("simulating", total) as done:
+        with (
+            event_sink(USAGE, out, settings, whole=False) as write,
+            _outcome_sink(scenario, outcomes, settings) as write_outcomes,
+            progress("simulating", total) as done,
+        ):
             for batch in _batches(records) if rate is None else _paced(records, rate):
                 write(batch)
+                write_outcomes(_due(simulation, rate))
                 done(len(batch))
     except KeyboardInterrupt as error:
         # The usual end of a paced simulation: what was written is still worth saying.
         interrupted = error
-    click.echo(json.dumps({"seed": scenario.seed, **asdict(simulation.tally)}), err=out == STDOUT)
+    said = {"seed": scenario.seed, **asdict(simulation.tally)}
+    if scenario.outcomes:
+        said |= asdict(simulation.outcome_tally)
+    click.echo(json.dumps(said), err=STDOUT in (out, outcomes))
     if interrupted:
         raise interrupted
 
@@ -158,6 +183,25 @@ def _time(count: int, rate: float | None, speed: float, start: int | None, span_
         # written, and none in the future.
         start = now_ms - max(0, round(span_ms * (1 - 1 / speed)))
     return {"start_ms": start, "span_ms": span_ms, "steady": True}
+
+
+@contextmanager
+def _outcome_sink(
+    scenario: Scenario, out: Path | None, settings: Settings
+) -> Iterator[Callable[[Sequence[bytes]], object]]:
+    """A function that takes batches of outcomes, empty ones too."""
+    if not scenario.outcomes:
+        yield len
+        return
+    with event_sink(OUTCOMES, out, settings, whole=False) as write:
+        yield lambda batch: write(batch) if batch else None
+
+
+def _due(simulation: Simulation, rate: float | None) -> list[bytes]:
+    """The outcomes that go with what was written; at a pace none that is later than the last record."""
+    scenario, written = simulation.scenario, simulation.tally.records
+    paced_ms = scenario.start_ms + scenario.span_ms * max(0, written - 1) // max(1, scenario.events)
+    return [outcome for _, outcome in simulation.take_outcomes(None if rate is None else paced_ms)]
 
 
 def _batches(records: Iterator[bytes]) -> Iterator[list[bytes]]:

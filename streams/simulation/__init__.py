@@ -3,6 +3,6 @@
 from streams.simulation.poison import POISON, Poison
 from streams.simulation.scenario import DEFAULT_START_MS, Scenario
 from streams.simulation.stream import Simulation, simulate
-from streams.simulation.tally import Tally
+from streams.simulation.tally import OutcomeTally, Tally
 
-__all__ = ["DEFAULT_START_MS", "POISON", "Poison", "Scenario", "Simulation", "Tally", "simulate"]
+__all__ = ["DEFAULT_START_MS", "POISON", "OutcomeTally", "Poison", "Scenario", "Simulation", "Tally", "simulate"]

@@ -42,21 +42,29 @@ class Run:
     Attributes:
         team: Key of its records.
         left: Calls still to come.
+        workflow: What it is a run of.
+        run_id: Its name in its records.
+        actor: Who is behind it; None where nobody says.
+        began_ms: When it began.
     """
 
-    __slots__ = ("_actor_and_run", "_context", "_fingerprint", "_head", "_model", "_tail", "_workflow", "left", "team")
+    __slots__ = (
+        "_actor_and_run", "_context", "_fingerprint", "_head", "_model", "_tail", "actor", "began_ms", "left", "run_id",
+        "team", "workflow",
+    )  # fmt: skip
 
-    def __init__(self, rng: Random, workflow: Workflow, calls: int) -> None:
+    def __init__(self, rng: Random, workflow: Workflow, calls: int, began_ms: int) -> None:
         kind = workflow.kind
         model = workflow.models[0] if rng.random() < 0.8 else workflow.models[1]
-        actor = self._actor(rng, workflow)
-        run_id = f"run-{rng.getrandbits(48):012x}"
+        self.actor = actor = self._actor(rng, workflow)
+        self.run_id = run_id = f"run-{rng.getrandbits(48):012x}"
         # Only what differs from the default is written, as real producers do.
         operation = "" if kind.output else '"operation":"embedding",'
         attributes = f'"attributes":{{"repo":"{workflow.repository}"}},' if kind.trigger == "ci" else ""
         self.team = workflow.team
         self.left = calls
-        self._workflow = workflow
+        self.began_ms = began_ms
+        self.workflow = workflow
         self._model = model
         self._fingerprint = rng.getrandbits(64) if workflow.source in _FINGERPRINTING else 0
         # A conversation begins with a system prompt that an earlier run has already put into the provider's cache.
@@ -82,7 +90,7 @@ class Run:
 
     def call(self, occurred_at_ms: int, bits: int) -> str:
         """The next event as one line of JSON; ``bits`` are BITS random bits."""
-        kind = self._workflow.kind
+        kind = self.workflow.kind
         model = self._model
         choice = bits & _MASK_12
         output = kind.output * _OUTPUT[bits >> 12 & _MASK_12] // 1000

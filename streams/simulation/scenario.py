@@ -34,6 +34,8 @@ class Scenario:
         poison_share: Records that no decoder may accept.
         out_of_order_share: Valid records that reach the log late.
         out_of_order_ms: By how much at most; the default stays within the usual lateness of a minute.
+        outcomes: Whether runs come to something, too; the usage is the same either way. About ``duplicate_share`` of
+            the outcomes are then delivered twice.
     """
 
     seed: int = 1
@@ -50,6 +52,7 @@ class Scenario:
     poison_share: float = 0.0
     out_of_order_share: float = 0.0
     out_of_order_ms: int = 45_000
+    outcomes: bool = False
 
     def __post_init__(self) -> None:
         """Raise ValueError on sizes and shares that describe no company."""

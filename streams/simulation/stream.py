@@ -10,9 +10,10 @@ from typing import Final, TypedDict, Unpack
 
 from streams.simulation.company import Company
 from streams.simulation.disorder import disorder
+from streams.simulation.outcomes import Outcomes
 from streams.simulation.runs import BITS, Run
 from streams.simulation.scenario import Scenario
-from streams.simulation.tally import Tally
+from streams.simulation.tally import OutcomeTally, Tally
 
 __all__ = ["Simulation", "simulate"]
 
@@ -31,7 +32,10 @@ _JITTER_MS: Final = 2_048
 
 
 class Simulation:
-    """One pass over a simulated log: iterate once; ``tally`` says what came so far."""
+    """One pass over a simulated log: iterate once; ``tally`` says what came so far.
+
+    With outcomes, take those that have come due every now and then; untaken ones are held.
+    """
 
     def __init__(self, scenario: Scenario) -> None:
         self.scenario = scenario
@@ -47,12 +51,37 @@ class Simulation:
         copies = scenario.duplicate_share + scenario.mirrored_share
         self._events = scenario.events - round(scenario.events * copies)
         self._mean_calls = max(_MIN_CALLS, scenario.events / scenario.runs)
+        self._outcomes: Outcomes | None = None
+        if scenario.outcomes:
+            self._outcomes = Outcomes(scenario, _chance("outcomes", scenario), _chance("outcome copies", scenario))
+        #: The minute that the log has come to.
+        self._minute_ms = scenario.start_ms
 
     def __iter__(self) -> Iterator[tuple[str, bytes]]:
         """Pairs of team (the record's key) and record, in the order of the log."""
         if not self.scenario.is_disordered:
             return self._count(self._valid())
         return disorder(self._valid(), self.scenario, _chance("disorder", self.scenario), self.tally)
+
+    @property
+    def outcome_tally(self) -> OutcomeTally:
+        """What outcomes were taken so far."""
+        return self._outcomes.tally if self._outcomes else OutcomeTally()
+
+    def take_outcomes(self, until_ms: int | None = None) -> list[tuple[str, bytes]]:
+        """Pairs of team and outcome that came due since the last time and up to an event time, in order of time.
+
+        By default that is the beginning of the minute that the log has come to, and it is never beyond its end; once all
+        of the log was read it is the end of the span. A scenario without outcomes has none.
+        """
+        if self._outcomes is None:
+            return []
+        if self.tally.records == self.scenario.events:
+            reached_ms = known_ms = self.scenario.start_ms + self.scenario.span_ms
+        else:
+            # What a run of this minute comes to is later than the minute: see SOONEST_MS.
+            reached_ms, known_ms = self._minute_ms, self._minute_ms + _MINUTE_MS
+        return self._outcomes.take(reached_ms if until_ms is None else min(until_ms, known_ms))
 
     def _count(self, records: Iterator[tuple[str, bytes]]) -> Iterator[tuple[str, bytes]]:
         tally = self.tally
@@ -64,8 +93,10 @@ class Simulation:
     def _valid(self) -> Iterator[tuple[str, bytes]]:
         getrandbits = self._rng.getrandbits
         earliest_ms = self.scenario.start_ms
+        outcomes = self._outcomes
         active: list[Run] = []
         for minute_ms, length_ms, count in self._minutes():
+            self._minute_ms = minute_ms
             wanted = self._runs_wanted(count, length_ms)
             while len(active) < wanted:
                 active.append(self._new_run(minute_ms))
@@ -74,13 +105,16 @@ class Simulation:
                 index = (bits >> 48 & 0xFFFF) * len(active) >> 16
                 run = active[index]
                 at_ms = minute_ms + number * length_ms // count - (bits >> 224) % _JITTER_MS
-                yield run.team, run.call(max(at_ms, earliest_ms), bits).encode()
+                line = run.call(max(at_ms, earliest_ms), bits)
                 if not run.left:
+                    if outcomes is not None:
+                        outcomes.run_ended(run, max(at_ms, earliest_ms))
                     if len(active) > wanted:
                         active[index] = active[-1]
                         active.pop()
                     else:
                         active[index] = self._new_run(minute_ms)
+                yield run.team, line.encode()
 
     def _minutes(self) -> Iterator[tuple[int, int, int]]:
         """Start, length in milliseconds and number of records of each minute of the span."""
@@ -111,7 +145,7 @@ class Simulation:
         weights = self._company.cumulative_weights(at_ms)
         workflow = self._company.workflows[bisect(weights, rng.random() * weights[-1])]
         typical = self._mean_calls * workflow.kind.length / _CALLS_MEAN
-        return Run(rng, workflow, max(1, round(typical * rng.lognormvariate(0, _CALLS_SIGMA))))
+        return Run(rng, workflow, max(1, round(typical * rng.lognormvariate(0, _CALLS_SIGMA))), at_ms)
 
 
 def _chance(purpose: str, scenario: Scenario) -> Random:

@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 from kafka import KafkaConsumer, TopicPartition
 
 from streams.cli import main
-from streams.core.topics import USAGE
+from streams.core.topics import OUTCOMES, USAGE
 
 _PARTITIONS = 3
 
@@ -70,6 +70,25 @@ def test_a_simulated_company_arrives_whole_and_in_order(target: tuple[str, str],
             assert partition == (murmur2(key) & 0x7FFFFFFF) % _PARTITIONS
             arrived[event["team"]].append(event["event_id"])
     assert arrived == wanted
+
+
+def test_outcomes_arrive_beside_the_usage_in_their_teams_partitions(target: tuple[str, str], tmp_path: Path) -> None:
+    brokers, usage = target
+    assay("topics", "apply")
+    sent = assay("simulate", "--seed", 3, "--events", 5_000, "--with-outcomes")
+    assert sent.exit_code == 0, sent.stderr
+    assay("simulate", "--seed", 3, "--events", 5_000, "--out", tmp_path / "usage", "--outcomes", tmp_path / "outcomes")
+    wanted = sorted(json.loads(line)["outcome_id"] for line in (tmp_path / "outcomes").read_text().splitlines())
+    assert len(wanted) == json.loads(sent.stdout)["outcomes"] > 100
+    arrived = []
+    for partition, batch in records(brokers, usage.removesuffix(USAGE) + OUTCOMES).items():
+        for key, value in batch:
+            outcome = json.loads(value)
+            assert key.decode() == outcome["team"]
+            assert partition == (murmur2(key) & 0x7FFFFFFF) % _PARTITIONS
+            arrived.append(outcome["outcome_id"])
+    assert sorted(arrived) == wanted
+    assert sum(map(len, records(*target).values())) == 5_000
 
 
 def test_a_trace_arrives_whole(target: tuple[str, str], tmp_path: Path) -> None:

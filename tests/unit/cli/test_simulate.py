@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from click.testing import Result
@@ -115,9 +115,107 @@ def test_a_fast_company_ends_now_and_never_in_the_future(assay: Assay, clock: _T
     assert 570_000 < max(times) - min(times) <= 600_000
 
 
+def test_outcomes_go_to_a_file_of_their_own_beside_the_same_usage(assay: Assay, tmp_path: Path) -> None:
+    result = assay("simulate", "--events", 20_000, "--out", tmp_path / "usage", "--outcomes", tmp_path / "outcomes")
+    said = json.loads(result.stdout)
+    outcomes = [json.loads(line) for line in (tmp_path / "outcomes").read_text().splitlines()]
+    assert said["records"] == 20_000
+    assert said["outcomes"] == len(outcomes) > 500
+    assert said["outcomes"] == sum(said[name] for name in ("accepted", "rejected", "reversed", "neutral"))
+    assert said["outcome_duplicates"] == 0
+    times = [outcome["occurred_at"] for outcome in outcomes]
+    assert times == sorted(times)
+    assert max(times) < DEFAULT_START_MS + 86_400_000
+    assert (tmp_path / "usage").read_bytes() == b"".join(line + b"\n" for line in simulate(1, events=20_000))
+
+
+def test_outcomes_on_standard_output_send_the_summary_to_standard_error(assay: Assay, tmp_path: Path) -> None:
+    result = assay("simulate", "--events", 2_000, "--out", tmp_path / "usage", "--outcomes", "-")
+    assert len(events(result)) == json.loads(result.stderr)["outcomes"] > 0
+
+
+def test_a_log_without_a_record_comes_to_nothing(assay: Assay, tmp_path: Path) -> None:
+    assert assay("simulate", "--events", 0, "--out", "-", "--outcomes", tmp_path / "outcomes").exit_code == 0
+    assert (tmp_path / "outcomes").read_bytes() == b""
+
+
+def test_at_a_pace_outcomes_are_written_when_they_are_due(assay: Assay, clock: _Time, tmp_path: Path) -> None:
+    result = assay(
+        "simulate", "--rate", 10, "--events", 30_000, "--runs", 1_000, "--out", tmp_path / "usage", "--outcomes", "-"
+    )
+    assert result.exit_code == 0
+    usage = [json.loads(line) for line in (tmp_path / "usage").read_text().splitlines()]
+    end_ms = max(event["occurred_at"] for event in usage)
+    times = [outcome["occurred_at"] for outcome in events(result)]
+    assert len(times) > 100
+    assert times == sorted(times)
+    assert 0 <= end_ms + 2_048 - max(times) < 60_000
+
+
+class _Producer:
+    """Takes what is sent to Kafka, in one order for both topics."""
+
+    sent: ClassVar[list[tuple[str, dict[str, Any]]]]
+
+    def __init__(self, _: str, *, topic: str) -> None:
+        self.topic = topic
+
+    def __enter__(self) -> "_Producer":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def send_many(self, batch: list[dict[str, Any]]) -> int:
+        assert batch
+        self.sent.extend((self.topic, event) for event in batch)
+        return len(batch)
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]]:
+    from streams.producers import outcomes, usage
+
+    monkeypatch.setattr(_Producer, "sent", [], raising=False)
+    monkeypatch.setattr(usage, "UsageProducer", _Producer)
+    monkeypatch.setattr(outcomes, "OutcomeProducer", _Producer)
+    return _Producer.sent
+
+
+@pytest.mark.parametrize("pace", [(), ("--rate", 10, "--start", "2026-03-02T08:00:00Z")])
+def test_outcomes_are_sent_beside_the_usage_in_step_with_it(
+    pace: tuple[object, ...], assay: Assay, clock: _Time, sent: list[tuple[str, dict[str, Any]]]
+) -> None:
+    result = assay("simulate", "--events", 20_000, "--with-outcomes", *pace)
+    said = json.loads(result.stdout)
+    assert (said["records"], said["outcomes"]) == (
+        sum(topic == "assay.usage.v1" for topic, _ in sent),
+        sum(topic == "assay.outcomes.v1" for topic, _ in sent),
+    )
+    newest_ms = behind_ms = 0
+    for topic, event in sent:
+        if topic == "assay.usage.v1":
+            newest_ms = max(newest_ms, event["occurred_at"])
+        else:
+            # Jitter; and without a pace, in the end, what is left of the span.
+            assert event["occurred_at"] <= newest_ms + (2_048 if pace else 60_000)
+            behind_ms = max(behind_ms, newest_ms - event["occurred_at"])
+    # As much as a batch of 1,000 records covers at night; at a pace, as much as a look at the clock.
+    assert behind_ms < (3_000 if pace else 6 * 3_600_000)
+
+
+def test_without_the_flag_only_usage_is_sent(assay: Assay, sent: list[tuple[str, dict[str, Any]]]) -> None:
+    result = assay("simulate", "--events", 2_000)
+    assert "outcomes" not in json.loads(result.stdout)
+    assert {topic for topic, _ in sent} == {"assay.usage.v1"}
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
+        (["--outcomes", "o.jsonl"], "--outcomes goes with --out"),
+        (["--out", "-", "--outcomes", "-"], "to another output"),
+        (["--out", "-", "--with-outcomes"], "--outcomes FILE"),
         (["--speed", "2", "--out", "-"], "--speed needs --rate"),
         (["--rate", "1", "--span-hours", "2"], "exclude each other"),
         (["--poison", "0.1"], "--poison needs --out"),
