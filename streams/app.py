@@ -24,9 +24,10 @@ from streams.core import topics
 from streams.core.avro import DEAD_LETTER, KPI
 from streams.core.engine import Chunk
 from streams.core.events import UsageDecoder, schema_ids
+from streams.core.outcomes import OutcomeDecoder
 from streams.core.pseudonyms import Pseudonyms
 from streams.core.schemas import schema_text
-from streams.engine_params import engine_params, price_book
+from streams.engine_params import engine_setup
 from streams.errors import AssayError, ConfigError, DependencyError
 from streams.exclusive import exclusive
 from streams.logging import configure_logging
@@ -66,9 +67,9 @@ class WorkerApp:
         self.settings = settings
         self.failure: AssayError | None = None
         self.names = Names(settings.topic_prefix, settings.app_id)
-        self.inputs = [self.names.of(topics.USAGE)]
+        self.inputs = [self.names.of(topics.USAGE), self.names.of(topics.OUTCOMES)]
         self.clock = SystemClock()
-        self._prices = price_book(settings)
+        self._setup = engine_setup(settings)
         self.telemetry = Telemetry(
             self.clock, version=_version(), topics=self.inputs, max_series=settings.metrics.max_series
         )
@@ -112,9 +113,10 @@ class WorkerApp:
             group=self.app.conf.id,
             data_dir=settings.data_dir,
             exactly_once=settings.processing_guarantee == "exactly_once",
-            params=engine_params(settings, self._prices),
-            prices=self._prices,
+            params=self._setup.params,
+            prices=self._setup.prices,
             decoder=UsageDecoder(self.registry, max_record_bytes=settings.max_record_bytes),
+            outcome_decoder=OutcomeDecoder(self.registry, max_record_bytes=settings.max_record_bytes),
             pseudonyms=Pseudonyms(pseudonym_key(settings)),
             encoders=_encoders(settings, self.names),
             partition_for=lambda team: (murmur2(team.encode()) & 0x7FFFFFFF) % partitions,

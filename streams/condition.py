@@ -31,7 +31,7 @@ class Reporter:
         events = 0
         for topic, counts in effects.counts.items():
             events += counts.received
-            telemetry.progressed(topic, shard, effects.newest_ms, caught_up=caught_up)
+            telemetry.progressed(topic, shard, effects.newest.get(topic, 0), caught_up=caught_up)
         telemetry.transaction(TransactionResult.COMMITTED, events)
         for stage, spent in stages.items():
             telemetry.stage(Stage(stage), spent)
@@ -98,4 +98,5 @@ class Condition:
                 StatePart.MEMTABLES: usage["memtables"],
                 StatePart.FILTERS: self._ownership.remembered_bytes,
             },
+            withheld_micro_usd=self._ownership.withheld_micro_usd,
         )

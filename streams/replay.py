@@ -11,9 +11,10 @@ import msgspec
 from streams.core.effects import Effects
 from streams.core.engine import Chunk, Engine, EngineParams
 from streams.core.events import UsageDecoder, UsageEvent
+from streams.core.outcomes import OutcomeDecoder, OutcomeEvent
 from streams.core.prices import PriceBook
 from streams.core.pseudonyms import Pseudonyms
-from streams.core.topics import USAGE
+from streams.core.topics import OUTCOMES, USAGE
 from streams.state.memory import MemoryStore
 
 __all__ = ["Summary", "newest_until", "replay"]
@@ -29,7 +30,8 @@ class Summary:
     """What became of the records: ``received = applied + duplicates + dead_lettered + late + rerouted``.
 
     ``windows`` counts windows published, ``kpis`` their publications with every revision. ``dead_lettered`` leaves out
-    what came too late, which is dead-lettered too but counted as ``late``.
+    what came too late, which is dead-lettered too but counted as ``late``. ``joins`` counts what outcomes were joined to,
+    ``withheld_micro_usd`` the spend that concerns too few people to be told in any window.
     """
 
     received: int = 0
@@ -40,6 +42,8 @@ class Summary:
     rerouted: int = 0
     windows: int = 0
     kpis: int = 0
+    withheld_micro_usd: int = 0
+    joins: dict[str, int] = field(default_factory=dict)
     reasons: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -58,17 +62,22 @@ class _Lines(NamedTuple):
 
 def replay(
     usage_paths: Sequence[Path],
+    outcome_paths: Sequence[Path] = (),
     *,
     params: EngineParams,
     decoder: UsageDecoder,
     pseudonyms: Pseudonyms,
     now_ms: int,
+    outcomes: OutcomeDecoder | None = None,
+    settle: bool = False,
     prices: PriceBook | None = None,
     kpis_out: BinaryIO | None = None,
     dead_letters_out: BinaryIO | None = None,
     advance: Callable[[int], object] = lambda _: None,
 ) -> Summary:
     """Run the engine over files of JSON lines as one partition, and close every window at their end.
+
+    Outcomes are read in the order of their files, each once usage has come as far as its own time.
 
     Equal files and parameters give equal bytes. Both outputs are JSON lines: KPIs in the order they are published in,
     dead letters in that of the log. A dead letter's ``offset`` is its line, counted from 0 through all files, and its
@@ -79,6 +88,9 @@ def replay(
         params: What the engine is told once.
         decoder: Decodes the lines.
         pseudonyms: Of actors; nothing published depends on its key where actors are few enough to be counted exactly.
+        outcome_paths: Files of outcomes, likewise.
+        outcomes: Decodes outcomes.
+        settle: Count every run as mature at the end.
         now_ms: The clock, which stands still: by it the future is told, and dead letters are dated. See
             :func:`newest_until`.
         prices: What tokens cost.
@@ -90,31 +102,76 @@ def replay(
         OSError: a file cannot be read.
     """
     store = MemoryStore()
-    engine = Engine(params, store, decoder, pseudonyms, 0, lambda _: 0, prices=prices)
+    outcomes = outcomes or OutcomeDecoder()
+    engine = Engine(params, store, decoder, pseudonyms, 0, lambda _: 0, prices=prices, outcomes=outcomes)
+    waiting = _Waiting(outcome_paths, outcomes)
     summary = Summary()
     encode = msgspec.json.Encoder().encode
 
-    def settle() -> None:
+    def write_down() -> None:
         effects = engine.drain()
         store.write(effects.writes)
         _count(effects, summary)
         if kpis_out is not None:
-            kpis_out.writelines(encode(publication.kpi) + b"\n" for publication in effects.publications)
+            kpis_out.writelines(encode(kpi) + b"\n" for kpi in effects.publications)
         if dead_letters_out is not None:
             # The engine refuses a chunk's unreadable records before its unacceptable ones; lines know no chunks.
-            letters = sorted(effects.dead_letters, key=lambda letter: letter.offset)
+            letters = sorted(effects.dead_letters, key=lambda letter: (letter.topic, letter.offset))
             dead_letters_out.writelines(encode(letter) + b"\n" for letter in letters)
 
     for number, lines in enumerate(_chunks(usage_paths), start=1):
         end = lines.offsets[-1] + 1
         engine.step(Chunk(USAGE, 0, lines.offsets, lines.values, end, lines.offsets[0]), now_ms)
+        _step_outcomes(engine, waiting.until(engine.watermark.newest_ms), now_ms)
         if number % _CHUNKS_A_DRAIN == 0:
-            settle()
+            write_down()
         advance(lines.size)
-    settle()
-    engine.finish()
-    settle()
+    write_down()
+    for due in waiting.rest():
+        _step_outcomes(engine, due, now_ms)
+        write_down()
+    engine.finish(settle=settle)
+    write_down()
+    summary.withheld_micro_usd = engine.withheld_micro_usd
     return summary
+
+
+class _Waiting:
+    """Outcomes of files in their order, each with its time; those without one are due at once."""
+
+    def __init__(self, paths: Sequence[Path], decoder: OutcomeDecoder) -> None:
+        self._lines = self._read(paths, decoder)
+        self._next = next(self._lines, None)
+
+    @staticmethod
+    def _read(paths: Sequence[Path], decoder: OutcomeDecoder) -> Iterator[tuple[int, int, bytes]]:
+        for lines in _chunks(paths):
+            events = decoder.decode(lines.values).events
+            for offset, value, event in zip(lines.offsets, lines.values, events, strict=True):
+                yield (event.occurred_at if isinstance(event, OutcomeEvent) else 0), offset, value
+
+    def until(self, newest_ms: int) -> "_Lines | None":
+        """The outcomes up to the first that lies after an event time; None if there are none."""
+        offsets: list[int] = []
+        values: list[bytes] = []
+        while self._next is not None and self._next[0] <= newest_ms:
+            offsets.append(self._next[1])
+            values.append(self._next[2])
+            self._next = next(self._lines, None)
+        return _Lines(offsets, values, 0) if offsets else None
+
+    def rest(self) -> "Iterator[_Lines]":
+        """All that are left, a chunk at a time."""
+        while self._next is not None:
+            batch = [self._next, *islice(self._lines, _CHUNK - 1)]
+            self._next = next(self._lines, None)
+            yield _Lines([offset for _, offset, _ in batch], [value for _, _, value in batch], 0)
+
+
+def _step_outcomes(engine: Engine, due: "_Lines | None", now_ms: int) -> None:
+    if due is not None:
+        end = due.offsets[-1] + 1
+        engine.step(Chunk(OUTCOMES, 0, due.offsets, due.values, end, due.offsets[0]), now_ms)
 
 
 def newest_until(
@@ -163,6 +220,8 @@ def _count(effects: Effects, summary: Summary) -> None:
         summary.late += counts.late
         summary.rerouted += counts.rerouted
     summary.kpis += len(effects.publications)
-    summary.windows += sum(publication.kpi.revision == 1 for publication in effects.publications)
+    summary.windows += sum(kpi.revision == 1 for kpi in effects.publications)
+    for result, count in effects.joins.items():
+        summary.joins[result] = summary.joins.get(result, 0) + count
     for letter in effects.dead_letters:
         summary.reasons[letter.reason] = summary.reasons.get(letter.reason, 0) + 1

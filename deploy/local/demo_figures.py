@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from streams.core.avro import DEAD_LETTER, KPI
 from streams.core.deadletters import DeadLetter
 from streams.core.kpis import Kpi
-from streams.core.topics import DEAD_LETTERS, KPIS
+from streams.core.topics import DEAD_LETTERS, KPIS, USAGE
 from streams.core.windows import Window
 from streams.errors import DependencyError
 
@@ -24,7 +24,8 @@ _FETCH_MS: Final = 500
 class Figures(NamedTuple):
     """One reading of the metrics; the first six are the records' fates, and ``received`` is the sum of the others.
 
-    ``partitions`` is how many partitions have applied an event, ``spend`` is in dollars by team.
+    ``calls`` are applied usage events, the other applied ones are outcomes. ``partitions`` is how many partitions have
+    applied usage, ``spend`` is in dollars by team.
     """
 
     received: int
@@ -33,6 +34,7 @@ class Figures(NamedTuple):
     dead_lettered: int
     late: int
     rerouted: int
+    calls: int
     windows: int
     revisions: int
     partitions: int
@@ -67,25 +69,35 @@ class Published(NamedTuple):
 
     @property
     def calls(self) -> int:
-        """Model calls, summed over the workflows' five-minute windows: each call lies in exactly one of them."""
-        return sum(
-            kpi.calls
-            for kpi in self.kpis.values()
-            if kpi.scope == "workflow" and kpi.window_size_ms == Window.FIVE_MINUTES
-        )
+        """Model calls, summed over the teams' weeks: each call that may be told lies in exactly one of them."""
+        return sum(kpi.calls for kpi in self.weeks)
+
+    @property
+    def weeks(self) -> list[Kpi]:
+        """The teams' weeks."""
+        return [kpi for kpi in self.kpis.values() if kpi.scope == "team" and kpi.window_size_ms == Window.WEEK]
+
+    def is_all_of(self, figures: Figures) -> bool:
+        """Whether every call is told, but for those that teams say they withhold."""
+        if any(kpi.withheld for kpi in self.weeks):
+            return self.calls < figures.calls
+        return self.calls == figures.calls
 
 
 def figures_of(metrics: str) -> Figures:
     """The figures in a text of Prometheus metrics."""
     sums = Counter[str]()
     spend: defaultdict[str, float] = defaultdict(float)
-    partitions = 0
+    partitions = calls = 0
     for family in text_string_to_metric_families(metrics):
         for sample in family.samples:
             sums[sample.name] += int(sample.value)
             if sample.name == "assay_spend_usd_total":
                 spend[sample.labels["team"]] += sample.value
-            partitions += sample.name == "assay_event_lag_seconds"
+            is_usage = sample.labels.get("topic", "").endswith(USAGE)
+            partitions += sample.name == "assay_event_lag_seconds" and is_usage
+            if sample.name == "assay_events_applied_total" and is_usage:
+                calls += int(sample.value)
     return Figures(
         received=sums["assay_events_received_total"],
         applied=sums["assay_events_applied_total"],
@@ -93,6 +105,7 @@ def figures_of(metrics: str) -> Figures:
         dead_lettered=sums["assay_events_dead_lettered_total"],
         late=sums["assay_events_late_total"],
         rerouted=sums["assay_events_rerouted_total"],
+        calls=calls,
         windows=sums["assay_windows_published_total"],
         revisions=sums["assay_window_revisions_total"],
         partitions=partitions,
@@ -145,7 +158,7 @@ def summary(figures: Figures, published: Published, expected: Expected, events_p
         figures.holds
         and figures.received == expected.received
         and Expected(*figures[1:6]) == expected
-        and published.calls == figures.applied
+        and published.is_all_of(figures)
         and len(published.dead_letters) == figures.dead_lettered + figures.late
         and len(published.kpis) == figures.windows
     )
@@ -154,6 +167,24 @@ def summary(figures: Figures, published: Published, expected: Expected, events_p
         "teams": len({kpi.team for kpi in kpis}),
         "workflows": len({(kpi.team, kpi.workflow) for kpi in kpis if kpi.workflow is not None}),
         "windows": len(published.kpis),
+        **_what_it_bought(published.weeks),
         "events_per_second": round(events_per_second),
         "accounting_holds": holds,
+    }
+
+
+def _what_it_bought(weeks: list[Kpi]) -> dict[str, Any]:
+    """Sums of the teams' numerators over sums of their denominators; None where nothing is known."""
+    accepted = sum(kpi.accepted or 0 for kpi in weeks)
+    spend = sum((kpi.spend_micro_usd or 0) + (kpi.filled_in_micro_usd or 0) for kpi in weeks)
+    runs = sum(kpi.cohort_runs or 0 for kpi in weeks)
+    mature_spend = sum(kpi.cohort_spend_micro_usd or 0 for kpi in weeks)
+    orphan_spend = sum(kpi.cohort_orphan_spend_micro_usd or 0 for kpi in weeks)
+    with_outcome = sum(kpi.cohort_runs_with_outcome or 0 for kpi in weeks)
+    return {
+        "accepted": accepted,
+        "reversed": sum(kpi.reversed or 0 for kpi in weeks),
+        "cost_per_accepted_micro_usd": round(spend / accepted) if accepted else None,
+        "orphan_spend_ratio": round(orphan_spend / mature_spend, 4) if mature_spend else None,
+        "outcome_coverage": round(with_outcome / runs, 4) if runs else None,
     }

@@ -13,6 +13,7 @@ from deploy.local.commands import Command, Worker
 from deploy.local.demo_figures import Expected, Figures, Published, figures_of, read_back, summary
 from deploy.local.demo_irregular import Irregular, Shares
 from deploy.local.demo_screen import Screen
+from deploy.local.demo_table import table
 from deploy.local.properties import free_ports
 from streams import topics_admin
 from streams.simulation import Scenario
@@ -22,8 +23,16 @@ __all__ = ["Demo", "Plan", "say"]
 _PARTITIONS: Final = 4
 _HOUR_MS: Final = 3_600_000
 _DAY_MS: Final = 24 * _HOUR_MS
+_WEEK_MS: Final = 7 * _DAY_MS
 _SPAN_MS: Final = 3 * _HOUR_MS
+#: 1970 began on a Thursday, ISO weeks begin on Monday.
+_FIRST_MONDAY_MS: Final = 4 * _DAY_MS
+#: Wednesday afternoon, as hours of the week.
+_HOUR_OF_WEEK: Final = 2 * 24 + 13
+#: Teams so large that all of their figures may be told.
+_COMPANY: Final = {"teams": 8, "workflows": 40, "actors": 480}
 _SEED: Final = 7
+_CALLS_A_RUN: Final = 20
 _DISORDER: Final = {"--duplicates": 0.02, "--mirrored": 0.01, "--out-of-order": 0.05}
 #: Silence after which a partition's windows close: longer than a producer pauses on a busy machine.
 _IDLE_SECONDS: Final = 4
@@ -43,9 +52,14 @@ class Plan(NamedTuple):
 
     @property
     def scenario(self) -> Scenario:
-        """The last hours of a day that is over: its windows of all sizes close without waiting for the clock."""
-        midnight_ms = (int(time.time() * 1000) - _HOUR_MS) // _DAY_MS * _DAY_MS
-        return Scenario(seed=_SEED, start_ms=midnight_ms - _SPAN_MS, span_ms=_SPAN_MS, steady=True)
+        """Hours of the week before last: all windows close without waiting for the clock, and all runs are mature."""
+        now_ms = int(time.time() * 1000)
+        monday_ms = (now_ms - _FIRST_MONDAY_MS) // _WEEK_MS * _WEEK_MS + _FIRST_MONDAY_MS - 2 * _WEEK_MS
+        start_ms = monday_ms + _HOUR_OF_WEEK * _HOUR_MS
+        return Scenario(
+            seed=_SEED, start_ms=start_ms, span_ms=_SPAN_MS, steady=True, runs=self.events // _CALLS_A_RUN, outcomes=True,
+            **_COMPANY,
+        )  # fmt: skip
 
 
 class Demo:
@@ -80,6 +94,7 @@ class Demo:
         self._until(worker, lambda figures: figures.received >= expected.received)
         rate = self._overall_rate()
         published = self._closed(worker)
+        say(table(published.kpis.values()))
         return summary(self._look(worker), published, expected, rate)
 
     def _started_worker(self) -> Worker:
@@ -104,12 +119,14 @@ class Demo:
         producer = Command(
             "simulate", "--brokers", self._brokers, "--topic-prefix", plan.prefix, "--seed", str(_SEED),
             "--events", str(plan.events), "--rate", str(plan.rate), "--speed", str(speed), "--start", start,
+            "--runs", str(scenario.runs), "--with-outcomes",
+            *(part for name, size in _COMPANY.items() for part in (f"--{name}", str(size))),
             *(part for option, share in _DISORDER.items() for part in (option, str(share))),
             log=plan.directory / "producer.log",
         )  # fmt: skip
         self._stack.callback(producer.stop)
         say(
-            f"a producer sends {plan.events:,} calls of {_SPAN_MS // _HOUR_MS} hours from {start}, {speed:,.0f} times as fast"
+            f"a producer sends {plan.events:,} calls, and what came of them, of {_SPAN_MS // _HOUR_MS} hours from {start}, {speed:,.0f} times as fast"
         )
         return producer
 
@@ -139,7 +156,7 @@ class Demo:
         """What is published, once it says what was applied, or once it has stopped changing."""
         say("everything received is accounted for; reading back what is published as windows close")
         deadline, published = time.monotonic() + _PATIENCE_SECONDS, read_back(self._brokers, self._plan.prefix)
-        while published.calls != (figures := self._look(worker)).applied or len(published.kpis) != figures.windows:
+        while not published.is_all_of(figures := self._look(worker)) or len(published.kpis) != figures.windows:
             if time.monotonic() > deadline:
                 break
             time.sleep(_LOOK_SECONDS)
@@ -162,8 +179,12 @@ def _rate(readings: list[tuple[float, Figures]]) -> float:
 def _expected(sent: dict[str, int], irregular: Shares) -> Expected:
     """What must come of what the producer says it sent, and of the irregular records."""
     return Expected(
-        applied=sent["valid"] + irregular.misrouted + irregular.corrections,
-        duplicates=sent["duplicates"] + sent["mirrored"],
+        applied=sent["valid"]
+        + sent["outcomes"]
+        - sent["outcome_duplicates"]
+        + irregular.misrouted
+        + irregular.corrections,
+        duplicates=sent["duplicates"] + sent["mirrored"] + sent["outcome_duplicates"],
         dead_lettered=irregular.poison,
         late=irregular.too_late,
         rerouted=irregular.misrouted,

@@ -51,7 +51,7 @@ class _Lines:
             return
         self._next = seconds + _LINE_SECONDS
         fates = " ".join(f"{name} {count:,}" for name, count in _fates(figures))
-        spend = " ".join(f"{team} ${dollars:,.2f}" for team, dollars in _largest(figures)[:3])
+        spend = " ".join(f"{team} ${dollars:,.2f}" for team, dollars in _first(figures)[:3])
         line = f"{seconds:5.1f} s  {fates}  {rate:,.0f}/s  windows {figures.windows:,}+{figures.revisions:,}  {spend}"
         print(line.rstrip(), file=sys.stderr, flush=True)
 
@@ -76,7 +76,7 @@ class _Table:
         teams = Table(title="spend so far", min_width=34)
         teams.add_column("team")
         teams.add_column("$", justify="right")
-        for team, dollars in _largest(figures):
+        for team, dollars in _first(figures):
             teams.add_row(team, f"{dollars:,.2f}")
         teams.add_section()
         teams.add_row(f"all {len(figures.spend)} teams", f"{sum(figures.spend.values()):,.2f}")
@@ -87,5 +87,6 @@ def _fates(figures: Figures) -> list[tuple[str, int]]:
     return [(name.replace("_", " "), getattr(figures, name)) for name in Figures._fields[:6]]
 
 
-def _largest(figures: Figures) -> list[tuple[str, float]]:
-    return sorted(figures.spend.items(), key=lambda pair: -pair[1])[:_TEAMS]
+def _first(figures: Figures) -> list[tuple[str, float]]:
+    """Some teams, by name: whoever spends most leads no table here."""
+    return sorted(figures.spend.items())[:_TEAMS]

@@ -15,8 +15,9 @@ from streams.cli.sinks import STDOUT, open_output
 from streams.cli.times import TimeMs
 from streams.clock import SystemClock
 from streams.core.events import UsageDecoder
+from streams.core.outcomes import OutcomeDecoder
 from streams.core.pseudonyms import Pseudonyms
-from streams.engine_params import engine_params, price_book
+from streams.engine_params import engine_setup
 from streams.errors import DependencyError
 from streams.replay import newest_until
 from streams.replay import replay as replay_files
@@ -33,6 +34,7 @@ _OUTPUT = click.Path(path_type=Path, dir_okay=False)
     examples=(
         "assay replay --usage usage.jsonl --kpis kpis.jsonl --dead-letters dead.jsonl",
         "assay replay --usage monday.jsonl --usage tuesday.jsonl --kpis - | jq 'select(.scope == \"team\")'",
+        "assay replay --usage usage.jsonl --outcomes outcomes.jsonl --kpis kpis.jsonl --settle",
         "assay replay --usage usage.jsonl --kpis kpis.jsonl --config assay.yaml",
     ),
 )
@@ -45,14 +47,29 @@ _OUTPUT = click.Path(path_type=Path, dir_okay=False)
     help="Usage events as lines of JSON; may be given again.",
 )
 @click.option(
+    "--outcomes",
+    type=_INPUT,
+    multiple=True,
+    metavar="FILE",
+    help="Outcome events as lines of JSON; may be given again.",
+)
+@click.option(
     "--kpis", type=_OUTPUT, metavar="FILE|-", help="Where KPIs go, as lines of JSON in the order they are published."
 )
 @click.option("--dead-letters", type=_OUTPUT, metavar="FILE|-", help="Where records go that cannot be processed.")
 @click.option(
     "--as-of", type=TimeMs(), help="Where the clock stands.  [default: at the newest event that is not in the future]"
 )
+@click.option(
+    "--settle",
+    is_flag=True,
+    help="Count every run as mature at the end, for files that nothing will follow.",
+)
 @settings_options()
-def replay(usage: Sequence[Path], kpis: Path | None, dead_letters: Path | None, as_of: int | None) -> None:
+def replay(
+    usage: Sequence[Path], outcomes: Sequence[Path], kpis: Path | None, dead_letters: Path | None, as_of: int | None,
+    settle: bool,
+) -> None:  # fmt: skip
     """Run the pure core over files, without Kafka.
 
     Publishes what a worker would have published from a log of one partition that ends with the files. The same files,
@@ -68,7 +85,7 @@ def replay(usage: Sequence[Path], kpis: Path | None, dead_letters: Path | None, 
             f"{pipes[0]} can be read once only, and its newest event is not known then: give --as-of"
         )
     settings = effective_settings()
-    prices = price_book(settings)
+    setup = engine_setup(settings)
     decoder = UsageDecoder(max_record_bytes=settings.max_record_bytes)
     size = None if pipes else sum(path.stat().st_size for path in usage)
     with ExitStack() as stack:
@@ -82,10 +99,13 @@ def replay(usage: Sequence[Path], kpis: Path | None, dead_letters: Path | None, 
             with progress("replaying", size) as done:
                 summary = replay_files(
                     usage,
-                    params=engine_params(settings, prices),
-                    prices=prices,
+                    outcomes,
+                    params=setup.params,
+                    prices=setup.prices,
                     decoder=decoder,
                     pseudonyms=Pseudonyms(_key(settings)),
+                    outcomes=OutcomeDecoder(max_record_bytes=settings.max_record_bytes),
+                    settle=settle,
                     now_ms=as_of,
                     kpis_out=outputs[0],
                     dead_letters_out=outputs[1],

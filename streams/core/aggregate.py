@@ -12,15 +12,19 @@ from streams.core import distinct
 from streams.core.distinct import Distinct
 from streams.core.events import UsageEvent
 from streams.core.keys import RowKey
+from streams.core.results import Results
 
-__all__ = ["VERSION", "Aggregate"]
+__all__ = ["MOST", "VERSION", "Aggregate", "tried_in_vain"]
 
-VERSION: Final = 2
+VERSION: Final = 3
 
-_FIXED: Final = struct.Struct("<B17qI5qI")
+_FIXED: Final = struct.Struct("<B?19qIII")
+#: Rows of version 2 had neither results nor failed spend, and said what they had published last.
+_FIXED_2: Final = struct.Struct("<B17qI5qI")
 #: Rows of version 1 had no computed costs.
 _FIXED_1: Final = struct.Struct("<B13qI5qI")
-_MOST: Final = (1 << 63) - 1
+#: What 64 bits hold, and an Avro long.
+MOST: Final = (1 << 63) - 1
 
 
 class Aggregate:
@@ -28,15 +32,18 @@ class Aggregate:
 
     ``cost`` sums what sources reported, over ``priced`` calls. ``computed`` sums what the price book says, over
     ``computed_calls``; the part of it that belongs to calls without a reported cost is ``filled``, over ``filled_calls``.
-    ``unpriced_tokens`` are tokens of calls that have neither. ``revision`` counts publications and ``published`` is what the last one said (spend, input, cache read, cache
-    write, output), so that a revision can tell the difference. A closed row that was never corrected may still say
-    revision 0: closing alone does not write it, see :meth:`published_once`. ``touched`` marks unwritten changes.
+    ``unpriced_tokens`` are tokens of calls that have neither. ``failed`` is the part of the spend, as far as it is
+    known, that went on calls which failed, were cancelled, or tried again what had failed. ``with_run`` counts calls that
+    name a run. ``results`` are what came of the work, None for nothing. ``partial`` says that the window's figures leave
+    something out (:mod:`streams.core.closing`). ``revision`` counts publications. A closed row that was never corrected
+    may still say revision 0: closing alone does not write it, see :meth:`published_once`. ``touched`` marks unwritten
+    changes.
     """
 
     __slots__ = (
-        "actors", "cache_read", "cache_write", "calls", "computed", "computed_calls", "cost", "errors", "filled",
-        "filled_calls", "first_ms", "input", "last_ms",
-        "output", "place", "priced", "published", "reasoning", "revision", "runs", "touched", "unattributed", "unpriced_tokens",
+        "actors", "cache_read", "cache_write", "calls", "computed", "computed_calls", "cost", "errors", "failed", "filled",
+        "filled_calls", "first_ms", "input", "last_ms", "output", "partial", "place", "priced", "reasoning", "results",
+        "revision", "runs", "touched", "unattributed", "unpriced_tokens", "with_run",
     )  # fmt: skip
 
     def __init__(self, place: RowKey) -> None:
@@ -56,12 +63,15 @@ class Aggregate:
         self.filled = 0
         self.filled_calls = 0
         self.unattributed = 0
+        self.failed = 0
+        self.with_run = 0
         self.first_ms = 1 << 62
         self.last_ms = 0
         self.runs: Distinct = set()
         self.actors: Distinct = set()
+        self.results: Results | None = None
+        self.partial = False
         self.revision = 0
-        self.published = (0, 0, 0, 0, 0)
         self.touched = False
 
     def add(self, event: UsageEvent, run: int, actor: int, computed: int = -1) -> None:
@@ -72,12 +82,12 @@ class Aggregate:
         self.count(
             event.occurred_at, event.input_tokens, event.cache_read_tokens, event.cache_write_tokens,
             event.output_tokens, event.reasoning_tokens, event.cost_micro_usd, event.status == "error",
-            run, actor, computed,
+            tried_in_vain(event.status, event.attributes), run, actor, computed,
         )  # fmt: skip
 
     def count(
         self, at: int, fresh: int, read: int, write: int, output: int, reasoning: int, cost: int | None, error: bool,
-        run: int, actor: int, computed: int,
+        in_vain: bool, run: int, actor: int, computed: int,
     ) -> None:  # fmt: skip
         """The same as :meth:`add`, of an event that has been taken apart: compiled, that costs a third."""
         self.calls += 1
@@ -102,12 +112,15 @@ class Aggregate:
             self.unpriced_tokens += fresh + read + write + output
         if error:
             self.errors += 1
+        if in_vain:
+            self.failed += computed if cost is None and computed > 0 else cost or 0
         if at < self.first_ms:
             self.first_ms = at
         if at > self.last_ms:
             self.last_ms = at
         if run:
             self.runs.add(run)
+            self.with_run += 1
         if actor:
             self.actors.add(actor)
         else:
@@ -130,50 +143,71 @@ class Aggregate:
         self.filled += other.filled
         self.filled_calls += other.filled_calls
         self.unattributed += other.unattributed
+        self.failed += other.failed
+        self.with_run += other.with_run
         self.first_ms = min(self.first_ms, other.first_ms)
         self.last_ms = max(self.last_ms, other.last_ms)
         self.runs = distinct.merge(self.runs, other.runs)
         self.actors = distinct.merge(self.actors, other.actors)
+        if other.results is not None:
+            self.add_results(other.results)
+
+    def add_results(self, results: Results, sign: int = 1) -> None:
+        """Count what came of the work, or take it back."""
+        if self.results is None:
+            self.results = Results()
+        self.results.add(results, sign)
+
+    def seal(self) -> None:
+        """Forget who and which runs they were, and keep how many: no event can come to the row any more."""
+        self.runs = distinct.sealed(self.runs)
+        self.actors = distinct.sealed(self.actors)
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing was counted."""
+        return not self.calls and (self.results is None or self.results.empty)
 
     @property
     def totals(self) -> tuple[int, int, int, int, int]:
         """Spend as far as it is known, input, cache read, cache write and output."""
-        return (min(self.cost + self.filled, _MOST), self.input, self.cache_read, self.cache_write, self.output)
+        return (min(self.cost + self.filled, MOST), self.input, self.cache_read, self.cache_write, self.output)
 
     def published_once(self) -> None:
         """Make explicit, before the first correction, that the row was published as it stands when it closed."""
         if not self.revision:
             self.revision = 1
-            self.saturate()
-            self.published = self.totals
 
     def saturate(self) -> None:
         """Hold every sum within 64 bits: absurd figures from a producer must not stop the rows of all others."""
         sums = (self.cost, self.input, self.cache_read, self.cache_write, self.output, self.unpriced_tokens)
-        if max(*sums, self.computed) > _MOST:
-            self.cost = min(self.cost, _MOST)
-            self.input = min(self.input, _MOST)
-            self.cache_read = min(self.cache_read, _MOST)
-            self.cache_write = min(self.cache_write, _MOST)
-            self.output = min(self.output, _MOST)
-            self.reasoning = min(self.reasoning, _MOST)
-            self.unpriced_tokens = min(self.unpriced_tokens, _MOST)
-            self.computed = min(self.computed, _MOST)
-            self.filled = min(self.filled, _MOST)
+        if max(*sums, self.computed, self.failed) > MOST:
+            self.cost = min(self.cost, MOST)
+            self.input = min(self.input, MOST)
+            self.cache_read = min(self.cache_read, MOST)
+            self.cache_write = min(self.cache_write, MOST)
+            self.output = min(self.output, MOST)
+            self.reasoning = min(self.reasoning, MOST)
+            self.unpriced_tokens = min(self.unpriced_tokens, MOST)
+            self.computed = min(self.computed, MOST)
+            self.filled = min(self.filled, MOST)
+            self.failed = min(self.failed, MOST)
 
     def encode(self) -> bytes:
         """The row as bytes; equal rows give equal bytes."""
         self.saturate()
         runs = distinct.encode(self.runs)
+        actors = distinct.encode(self.actors)
         return (
             _FIXED.pack(
-                VERSION, self.calls, self.errors, self.input, self.cache_read, self.cache_write, self.output,
+                VERSION, self.partial, self.calls, self.errors, self.input, self.cache_read, self.cache_write, self.output,
                 self.reasoning, self.cost, self.priced, self.unpriced_tokens, self.unattributed, self.first_ms,
-                self.last_ms, self.computed, self.computed_calls, self.filled, self.filled_calls, self.revision,
-                *self.published, len(runs),
+                self.last_ms, self.computed, self.computed_calls, self.filled, self.filled_calls, self.failed,
+                self.with_run, self.revision, len(runs), len(actors),
             )
             + runs
-            + distinct.encode(self.actors)
+            + actors
+            + (b"" if self.results is None else self.results.encode())
         )  # fmt: skip
 
     @classmethod
@@ -183,21 +217,40 @@ class Aggregate:
         if data[0] == VERSION:
             start = _FIXED.size
             (
+                _, row.partial, row.calls, row.errors, row.input, row.cache_read, row.cache_write, row.output,
+                row.reasoning, row.cost, row.priced, row.unpriced_tokens, row.unattributed, row.first_ms, row.last_ms,
+                row.computed, row.computed_calls, row.filled, row.filled_calls, row.failed, row.with_run, row.revision,
+                size, actors_size,
+            ) = _FIXED.unpack_from(data)  # fmt: skip
+        elif data[0] == 2:
+            start = _FIXED_2.size
+            (
                 _, row.calls, row.errors, row.input, row.cache_read, row.cache_write, row.output, row.reasoning,
                 row.cost, row.priced, row.unpriced_tokens, row.unattributed, row.first_ms, row.last_ms, row.computed,
-                row.computed_calls, row.filled, row.filled_calls, row.revision, p0, p1, p2, p3, p4, size,
-            ) = _FIXED.unpack_from(data)  # fmt: skip
+                row.computed_calls, row.filled, row.filled_calls, row.revision, _, _, _, _, _, size,
+            ) = _FIXED_2.unpack_from(data)  # fmt: skip
+            actors_size = len(data) - start - size
         elif data[0] == 1:
             start = _FIXED_1.size
             (
                 _, row.calls, row.errors, row.input, row.cache_read, row.cache_write, row.output, row.reasoning,
                 row.cost, row.priced, row.unpriced_tokens, row.unattributed, row.first_ms, row.last_ms, row.revision,
-                p0, p1, p2, p3, p4, size,
+                _, _, _, _, _, size,
             ) = _FIXED_1.unpack_from(data)  # fmt: skip
+            actors_size = len(data) - start - size
         else:
             raise ValueError(f"row codec version {data[0]}, expected {VERSION} or an earlier one")
-        row.published = (p0, p1, p2, p3, p4)
-        end = start + size
-        row.runs = distinct.decode(data[start:end])
-        row.actors = distinct.decode(data[end:])
+        middle = start + size
+        end = middle + actors_size
+        row.runs = distinct.decode(data[start:middle])
+        row.actors = distinct.decode(data[middle:end])
+        if end < len(data):
+            row.results = Results.decode(data[end:])
         return row
+
+
+def tried_in_vain(status: str, attributes: dict[str, str] | None) -> bool:
+    """Whether a call failed, was cancelled, or tried again what had failed (attribute ``attempt``, from 1 on)."""
+    if status != "ok":
+        return True
+    return bool(attributes) and attributes is not None and attributes.get("attempt", "1") not in ("", "0", "1")

@@ -1,53 +1,85 @@
 """Stage *close*: windows whose time has come are published, summed up, corrected, and in the end forgotten.
 
 Events are counted in one row only, the 5-minute row of their workflow. When that window closes, the team's row is the
-sum of its workflows' rows; when an hour closes, its rows are the sums of twelve, and a day's of twenty-four hours. All
-of it happens when the watermark passes a 5-minute border, at a place in the log that does not depend on how the log
-was cut into chunks: the same log gives the same publications and revisions.
+sum of its workflows' rows; when an hour closes, its rows are the sums of twelve, and so on to days and weeks. All of it
+happens when the watermark passes a 5-minute border, at a place in the log that does not depend on how the log was cut
+into chunks: the same log gives the same publications and revisions.
+
+**Who may be told of.** What a window counts is told only if it concerns nobody or at least ``min_actors`` people. A
+workflow's window that concerns fewer holds its figures back, and they rise to the next coarser window of the workflow,
+where they are told together with whatever else rises there, once all of that concerns enough people. What no week of a
+workflow may tell is pooled in its team's week; what that may not tell either is withheld, and only the sum of it is
+known. So what is told for the first time by one window, a *block*, always concerns enough people, each figure published
+is a sum of whole blocks, and so is each difference of published figures: none concerns fewer. Blocks never overlap, as
+only weeks go across workflows. An event that comes after its window has closed rises the same way, unless it concerns
+nobody: then it corrects every window that it belongs to.
 """
 
 from typing import Final
 
 from streams.core import distinct, keys
 from streams.core.aggregate import Aggregate
-from streams.core.effects import Effects, Publication
+from streams.core.effects import Effects
 from streams.core.events import UsageEvent
+from streams.core.figures import Figures
 from streams.core.keys import RowKey
-from streams.core.kpis import Kpi
+from streams.core.params import EngineParams
+from streams.core.results import Results
 from streams.core.rows import Rows
 from streams.core.store import StateView
 from streams.core.windows import BASE_MS, SIZES, Scope, Watermark, Window
 
-__all__ = ["Closer", "actor_band"]
+__all__ = ["Closer"]
 
-_BANDS: Final = ((0, "0"), (4, "1-4"), (9, "5-9"), (19, "10-19"), (49, "20-49"), (99, "50-99"))
+_FAR: Final = 1 << 62
 
 
-def actor_band(actors: int) -> str:
-    """The band in which a number of active actors is published."""
-    for most, band in _BANDS:
-        if actors <= most:
-            return band
-    return "100+"
+class Sum:
+    """What the finer windows leave to one that is still open: figures that they told, and figures that they held back.
+
+    In memory alone: what is in it is in the finer rows, which the store keeps until it has closed.
+    """
+
+    __slots__ = ("held", "told")
+
+    def __init__(self) -> None:
+        self.told: Aggregate | None = None
+        self.held: Aggregate | None = None
 
 
 class Closer:
-    """Closes, revises and expires one shard's windows."""
+    """Closes, revises, seals and expires one shard's windows."""
 
-    def __init__(self, rows: Rows, store: StateView, watermark: Watermark, grace_ms: int, config_version: str) -> None:
+    def __init__(
+        self, rows: Rows, store: StateView, watermark: Watermark, params: EngineParams, figures: Figures
+    ) -> None:
         self._rows = rows
         self._watermark = watermark
-        self._grace_ms = grace_ms
-        self._config_version = config_version
+        self._grace_ms = params.grace_ms
+        self._horizon_ms = params.horizon_ms
+        self._least = params.min_actors
+        self._figures = figures
         self._dirty = {keys.parse_row(key[1:]) for key, _ in store.range(keys.DIRTY, bytes([keys.DIRTY[0] + 1]))}
-        self._closed = {size: watermark.closing_ms // size for size in SIZES}
-        self._expired = dict.fromkeys(SIZES, 0)
-        self._sums: dict[Window, dict[int, dict[RowKey, Aggregate]]] = {Window.HOUR: {}, Window.DAY: {}}
-        for size in self._sums:
-            finer = size.finer
-            for scope in Scope:
-                for row in rows.scan(finer, scope, self._closed[size] * size // finer, self._closed[finer]):
-                    self._sum_up(row)
+        self._closed = {size: size.bucket_of(watermark.closing_ms) for size in SIZES}
+        self._sums: dict[Window, dict[int, dict[tuple[str, str], Sum]]] = {size: {} for size in SIZES[1:]}
+        #: Buckets of open windows that rows have been entered in directly.
+        self._entered: dict[Window, set[int]] = {size: set() for size in SIZES[1:]}
+        for size in SIZES[1:]:
+            self._load(size)
+
+    def _load(self, size: Window) -> None:
+        """Sum up again what the finer windows have left to the open ones of a size."""
+        finer = size.finer
+        start = finer.bucket_of(size.start_of(self._closed[size]))
+        for row in self._rows.scan(finer, Scope.WORKFLOW, start, self._closed[finer]):
+            if finer is Window.FIVE_MINUTES and not self._may_tell(row):
+                self._hold(row)
+            else:
+                self._sum_up(row)
+        if finer is not Window.FIVE_MINUTES:
+            for row in self._rows.scan(finer, Scope.HELD, start, self._closed[finer]):
+                self._hold(row)
+        self._entered[size] = {row.place.bucket for row in self._rows.scan(size, Scope.HELD, self._closed[size], _FAR)}
 
     @property
     def closed_before(self) -> int:
@@ -55,15 +87,49 @@ class Closer:
         return self._closed[Window.FIVE_MINUTES]
 
     @property
+    def newest_open_ms(self) -> int:
+        """The beginning of the newest window that anything was counted in and that is still open; 0 if there is none."""
+        newest = [Window.FIVE_MINUTES.start_of(bucket) for bucket in self._rows.open]
+        for size in SIZES[1:]:
+            newest += [size.start_of(bucket) for bucket in (*self._sums[size], *self._entered[size])]
+        return max(newest, default=0)
+
+    def open_size(self, at_ms: int) -> Window | None:
+        """The finest window from the hour up that is still open at an instant; None if all have closed."""
+        for size in SIZES[1:]:
+            if size.bucket_of(at_ms) >= self._closed[size]:
+                return size
+        return None
+
+    def telling_hour(self, team: str, workflow: str, at_ms: int, size: Window) -> int:
+        """The last hour of the window, of a size or coarser, that tells of a workflow's instant, as far as is known.
+
+        Until then more may come to be told together with it.
+        """
+        while size.coarser is not None:
+            bucket = size.bucket_of(at_ms)
+            if bucket < self._closed[size] and not self._holds_back(
+                RowKey(size, Scope.WORKFLOW, bucket, team, workflow)
+            ):
+                break
+            size = size.coarser
+        return Window.HOUR.bucket_of(size.start_of(size.bucket_of(at_ms) + 1)) - 1
+
+    @property
     def too_late_before(self) -> int:
         """The first 5-minute bucket that still takes events.
 
         Judged by the last border that the watermark passed, so that it changes at ticks only.
         """
-        return self._final_before(Window.FIVE_MINUTES)
+        return self._past(Window.FIVE_MINUTES, self._grace_ms)
 
-    def _final_before(self, size: Window) -> int:
-        return (self._watermark.value_ms // BASE_MS * BASE_MS - self._grace_ms) // size
+    @property
+    def horizon_before(self) -> int:
+        """The first millisecond from which outcomes are still taken."""
+        return self._watermark.value_ms // BASE_MS * BASE_MS - self._horizon_ms
+
+    def _past(self, size: Window, period_ms: int) -> int:
+        return size.bucket_of(self._watermark.value_ms // BASE_MS * BASE_MS - period_ms)
 
     @property
     def due(self) -> bool:
@@ -71,132 +137,287 @@ class Closer:
         return bool(self._dirty) or self._watermark.closing_ms // BASE_MS > self.closed_before
 
     def correct(self, event: UsageEvent, run: int, actor: int, computed: int, effects: Effects) -> None:
-        """Count an event whose 5-minute window has closed, in every closed row that has its figures."""
-        for scope, workflow in ((Scope.WORKFLOW, event.workflow), (Scope.TEAM, "")):
-            for size in SIZES:
-                bucket = event.occurred_at // size
-                place = RowKey(size, scope, bucket, event.team, workflow)
-                if bucket >= self._closed[size]:
-                    self._sum_of(place).add(event, run, actor, computed)
-                    break
-                row = self._rows.get(place)
-                if place not in self._dirty:
-                    if row.calls:
-                        row.published_once()
-                    self._dirty.add(place)
-                    effects.writes[keys.DIRTY + place.encode()] = b""
-                row.add(event, run, actor, computed)
-                self._rows.touch(row)
+        """Count an event whose 5-minute window has closed, in every row that its figures belong in."""
+        team, workflow = event.team, event.workflow
+        known = max(computed, 0) if event.cost_micro_usd is None else event.cost_micro_usd
+        amounts = (
+            known, event.input_tokens, event.cache_read_tokens, event.cache_write_tokens, event.output_tokens
+        )  # fmt: skip
+        concerned = 1 if actor else 0
+        for row in self._rows_of(
+            team, workflow, event.occurred_at, Window.FIVE_MINUTES, concerned, effects, amounts
+        ):  # fmt: skip
+            row.add(event, run, actor, computed)
 
-    def tick(self, effects: Effects) -> None:
-        """Close what the watermark has passed, finest windows first; publish corrections; forget what is past grace."""
+    def add_results(
+        self, team: str, workflow: str, at_ms: int, start: Window, results: Results, sign: int, actor: int,
+        effects: Effects,
+    ) -> None:  # fmt: skip
+        """Count what came of work, or take it back, in every row of its windows from size ``start`` up.
+
+        A workflow of no name stands for the team alone. ``actor`` is whom an outcome concerns, 0 if nobody: it counts in
+        a window that is still open only, which is what ``start`` must be then (:meth:`open_size`).
+        """
+        for row in self._rows_of(team, workflow, at_ms, start, 0, effects, None):
+            if actor and row.place.scope is Scope.HELD:
+                row.actors = distinct.merge(row.actors, {actor})
+            row.add_results(results, sign)
+
+    def _rows_of(
+        self, team: str, workflow: str, at_ms: int, start: Window, concerned: int, effects: Effects,
+        amounts: tuple[int, int, int, int, int] | None,
+    ) -> list[Aggregate]:  # fmt: skip
+        """The rows that figures of an instant belong in, marked as changed.
+
+        All closed windows that tell what else there was at that instant, and the open window that comes after them, as
+        told by them; or, where none tells it, the first open one, as entering there. Figures that concern people, fewer
+        than may be told of, enter the first open one in any case. ``amounts`` are counted as told where they are.
+        """
+        told = False
+        found: list[Aggregate] = []
+        for size in SIZES[SIZES.index(start) :]:
+            bucket = size.bucket_of(at_ms)
+            if bucket < self._past(size, self._horizon_ms):
+                # Its rows are gone, or about to go: what it said last is final.
+                continue
+            if bucket >= self._closed[size]:
+                found.append(
+                    self._told(size, bucket, team, workflow) if told else self._enter(size, bucket, team, workflow)
+                )
+                return found
+            if not told:
+                if 0 < concerned < self._least or self._holds_back(
+                    RowKey(size, Scope.WORKFLOW, bucket, team, workflow)
+                ):
+                    continue
+                told = True
+                if amounts is not None:
+                    effects.tell(team, workflow, amounts)
+            found.append(self._changed(RowKey(size, Scope.WORKFLOW, bucket, team, workflow), effects))
+            found.append(self._changed(RowKey(size, Scope.TEAM, bucket, team, ""), effects))
+        week = Window.WEEK.bucket_of(at_ms)
+        if told or week < self._past(Window.WEEK, self._horizon_ms):
+            return found
+        if 0 < concerned < self._least:
+            return [self._changed(RowKey(Window.WEEK, Scope.LATE, week, team, ""), effects)]
+        pool = self._rows.find(RowKey(Window.WEEK, Scope.POOLED, week, team, ""))
+        if pool is not None:
+            self._rows.touch(pool)
+            return [pool]
+        if amounts is not None:
+            effects.tell(team, "", amounts)
+        return [self._changed(RowKey(Window.WEEK, Scope.TEAM, week, team, ""), effects)]
+
+    def _holds_back(self, place: RowKey) -> bool:
+        """Whether a closed window of a workflow left figures to a coarser one."""
+        if place.window is Window.FIVE_MINUTES:
+            row = self._rows.find(place)
+            return row is not None and not self._may_tell(row)
+        return self._rows.find(place._replace(scope=Scope.HELD)) is not None
+
+    def _may_tell(self, row: Aggregate) -> bool:
+        actors = distinct.count(row.actors)
+        return not actors or actors >= self._least
+
+    def _changed(self, place: RowKey, effects: Effects) -> Aggregate:
+        """A closed row that is about to change, marked for its next revision."""
+        row = self._rows.find(place)
+        if row is None:
+            row = Aggregate(place)
+            row.partial = self._is_partial(place)
+        if place not in self._dirty:
+            if not row.empty:
+                row.published_once()
+            self._dirty.add(place)
+            effects.writes[keys.DIRTY + place.encode()] = b""
+        self._rows.touch(row)
+        return row
+
+    def _is_partial(self, place: RowKey) -> bool:
+        """Whether a closed window that has told nothing so far held something back."""
+        if place.scope is Scope.WORKFLOW:
+            return self._holds_back(place)
+        held = self._rows.scan(place.window, Scope.HELD, place.bucket, place.bucket + 1)
+        return any(row.place.team == place.team for row in held)
+
+    def _enter(self, size: Window, bucket: int, team: str, workflow: str) -> Aggregate:
+        """The row of what comes into an open window by itself, not through finer ones."""
+        row = self._rows.get(RowKey(size, Scope.HELD, bucket, team, workflow))
+        self._rows.touch(row)
+        self._entered[size].add(bucket)
+        return row
+
+    def close(self, effects: Effects) -> None:
+        """Close what the watermark has passed, finest windows first."""
         self._close_base(effects)
-        for size in (Window.HOUR, Window.DAY):
-            self._close_coarser(size, effects)
-        for place in sorted(self._dirty):
-            self._publish(self._rows.get(place), effects)
-            effects.writes[keys.DIRTY + place.encode()] = None
-        self._dirty.clear()
-        for size in SIZES:
-            before = self._final_before(size)
-            if size.coarser is not None:
-                # Kept until the coarser window that is summed up from them has closed, however short the grace.
-                before = min(before, self._closed[size.coarser] * size.coarser // size)
-            if before > self._expired[size]:
-                self._expired[size] = before
-                self._rows.expire(size, before, effects.writes)
+        for size in SIZES[1:]:
+            before = size.bucket_of(self._watermark.closing_ms)
+            for bucket in sorted(it for it in {*self._sums[size], *self._entered[size]} if it < before):
+                self._close(size, bucket, effects)
+            self._closed[size] = max(before, self._closed[size])
+
+    def publish(self, effects: Effects) -> None:
+        """Publish corrections of closed windows; forget what is past grace, and what is past the horizon."""
+        self._publish_changes(effects)
+        self._forget(effects)
 
     def _close_base(self, effects: Effects) -> None:
         before = self._watermark.closing_ms // BASE_MS
         for bucket in sorted(bucket for bucket in self._rows.open if bucket < before):
             teams: dict[str, Aggregate] = {}
-            for (team, _), row in sorted(self._rows.open.pop(bucket).items()):
-                self._announce(row, effects)
+            for (team, workflow), row in sorted(self._rows.open.pop(bucket).items()):
+                if not self._may_tell(row):
+                    self._hold(row)
+                    continue
+                effects.publications.append(self._figures.of(row, 1))
+                effects.tell(team, workflow, row.totals)
                 self._sum_up(row)
                 total = teams.get(team)
                 if total is None:
                     total = teams[team] = Aggregate(RowKey(Window.FIVE_MINUTES, Scope.TEAM, bucket, team, ""))
                 total.merge(row)
-            for total in teams.values():
-                self._announce(total, effects)
-                self._sum_up(total)
-                self._rows.touch(total)
+            self._announce_teams(teams, effects)
         self._closed[Window.FIVE_MINUTES] = max(before, self.closed_before)
 
-    def _close_coarser(self, size: Window, effects: Effects) -> None:
-        before = self._watermark.closing_ms // size
-        sums = self._sums[size]
-        for bucket in sorted(bucket for bucket in sums if bucket < before):
-            for _, total in sorted(sums.pop(bucket).items()):
-                self._announce(total, effects)
-                self._sum_up(total)
+    def _close(self, size: Window, bucket: int, effects: Effects) -> None:
+        """Close one window of every workflow, then of the teams."""
+        sums = self._sums[size].pop(bucket, {})
+        entered = {
+            (row.place.team, row.place.workflow): row for row in self._rows.scan(size, Scope.HELD, bucket, bucket + 1)
+        }
+        self._entered[size].discard(bucket)
+        teams: dict[str, Aggregate] = {}
+        pools: dict[str, Aggregate] = {}
+        for team, workflow in sorted({*sums, *entered}):
+            total = sums.get((team, workflow)) or Sum()
+            held = _together(entered.get((team, workflow)), total.held)
+            told = total.told
+            place = RowKey(size, Scope.HELD, bucket, team, workflow)
+            left = held is not None and not held.empty
+            if held is not None and left:
+                if self._may_tell(held):
+                    told = told or Aggregate(RowKey(size, Scope.WORKFLOW, bucket, team, workflow))
+                    told.merge(held)
+                    effects.tell(team, workflow, held.totals)
+                    left = False
+                else:
+                    held.place = place
+                    self._rows.touch(held)
+                    self._hold(held)
+                    if size is Window.WEEK:
+                        pool = pools.get(team)
+                        if pool is None:
+                            pool = pools[team] = Aggregate(RowKey(size, Scope.POOLED, bucket, team, ""))
+                        pool.merge(held)
+            if not left and (team, workflow) in entered:
+                self._rows.delete(place)
+            if told is not None and not told.empty:
+                told.partial = left
+                if workflow:
+                    effects.publications.append(self._figures.of(told, 1))
+                self._sum_up(told)
+                self._rows.touch(told)
+            self._add_to_team(teams, RowKey(size, Scope.TEAM, bucket, team, ""), told, left)
+        for team, pool in pools.items():
+            if self._may_tell(pool):
+                effects.tell(team, "", pool.totals)
+                teams[team].merge(pool)
+                teams[team].partial = False
+            else:
+                self._rows.touch(pool)
+        self._announce_teams(teams, effects)
+
+    def _add_to_team(self, teams: dict[str, Aggregate], place: RowKey, told: Aggregate | None, partial: bool) -> None:
+        total = teams.get(place.team)
+        if total is None:
+            total = teams[place.team] = Aggregate(place)
+        if told is not None:
+            total.merge(told)
+        total.partial = total.partial or partial
+
+    def _announce_teams(self, teams: dict[str, Aggregate], effects: Effects) -> None:
+        for total in teams.values():
+            if not total.empty:
+                effects.publications.append(self._figures.of(total, 1))
                 self._rows.touch(total)
-        self._closed[size] = max(before, self._closed[size])
 
     def _sum_up(self, row: Aggregate) -> None:
-        """Add a closed row to the coarser window that holds it."""
-        window, scope, bucket, team, workflow = row.place
-        size = window.coarser
+        """Add what a closed row tells to the coarser window that holds it."""
+        size = row.place.window.coarser
         if size is not None:
-            self._sum_of(RowKey(size, scope, bucket * window // size, team, workflow)).merge(row)
+            bucket = size.bucket_of(row.place.start_ms)
+            self._told(size, bucket, row.place.team, row.place.workflow).merge(row)
 
-    def _sum_of(self, place: RowKey) -> Aggregate:
-        """The running sum of a coarser window that is still open.
+    def _hold(self, row: Aggregate) -> None:
+        """Leave what a closed row may not tell to the coarser window that holds it."""
+        size = row.place.window.coarser
+        if size is not None:
+            team, workflow = row.place.team, row.place.workflow
+            bucket = size.bucket_of(row.place.start_ms)
+            total = self._sum(size, bucket, team, workflow)
+            if total.held is None:
+                total.held = Aggregate(RowKey(size, Scope.HELD, bucket, team, workflow))
+            total.held.merge(row)
 
-        Kept in memory alone: what is in it is in the finer rows, which the store keeps until it has closed.
-        """
-        sums = self._sums[place.window].setdefault(place.bucket, {})
-        total = sums.get(place)
+    def _told(self, size: Window, bucket: int, team: str, workflow: str) -> Aggregate:
+        total = self._sum(size, bucket, team, workflow)
+        if total.told is None:
+            total.told = Aggregate(RowKey(size, Scope.WORKFLOW, bucket, team, workflow))
+        return total.told
+
+    def _sum(self, size: Window, bucket: int, team: str, workflow: str) -> Sum:
+        sums = self._sums[size].setdefault(bucket, {})
+        total = sums.get((team, workflow))
         if total is None:
-            total = sums[place] = Aggregate(place)
+            total = sums[team, workflow] = Sum()
         return total
 
-    def _announce(self, row: Aggregate, effects: Effects) -> None:
-        """Publish a row that closes; it need not be written for that, see :meth:`Aggregate.published_once`."""
-        effects.publications.append(Publication(_kpi(row, 1, self._config_version), row.totals))
+    def _publish_changes(self, effects: Effects) -> None:
+        for place in sorted(place for place in self._dirty if place.scope is Scope.LATE):
+            row = self._rows.get(place)
+            if self._may_tell(row):
+                effects.tell(place.team, "", row.totals)
+                self._changed(place._replace(scope=Scope.TEAM), effects).merge(row)
+                self._rows.delete(place)
+        for place in sorted(self._dirty):
+            effects.writes[keys.DIRTY + place.encode()] = None
+            if place.scope is Scope.LATE or (place.scope is Scope.WORKFLOW and not place.workflow):
+                continue
+            row = self._rows.get(place)
+            row.revision += 1
+            self._rows.touch(row)
+            effects.publications.append(self._figures.of(row, row.revision))
+        self._dirty.clear()
 
-    def _publish(self, row: Aggregate, effects: Effects) -> None:
-        """Publish a correction, with what it adds to the last publication."""
-        row.revision += 1
-        row.saturate()
-        now, was = row.totals, row.published
-        row.published = now
-        self._rows.touch(row)
-        added = (now[0] - was[0], now[1] - was[1], now[2] - was[2], now[3] - was[3], now[4] - was[4])
-        effects.publications.append(Publication(_kpi(row, row.revision, self._config_version), added))
+    def _forget(self, effects: Effects) -> None:
+        """Forget who was counted where no event can come any more, and rows that nothing can reach."""
+        for size in SIZES:
+            before = self._past(size, self._grace_ms)
+            if size.coarser is not None:
+                # Kept until the coarser window that is summed up from them has closed, however short the grace.
+                before = min(before, size.bucket_of(size.coarser.start_of(self._closed[size.coarser])))
+            if size is Window.FIVE_MINUTES:
+                self._rows.expire(size, before, effects.writes)
+                continue
+            self._seal(size, before, effects)
+            self._rows.expire(size, min(before, self._past(size, self._horizon_ms)), effects.writes)
+
+    def _seal(self, size: Window, before: int, effects: Effects) -> None:
+        for row in self._rows.seal(size, before):
+            if row.place.scope in (Scope.POOLED, Scope.LATE):
+                effects.withheld_micro_usd += row.totals[0]
+            if row.place.scope is Scope.LATE:
+                self._rows.delete(row.place)
+
+    def finish(self, effects: Effects) -> None:
+        """Give up waiting for anything more, at the end of a finite log: what may not be told by now is withheld."""
+        for size in SIZES[1:]:
+            self._seal(size, self._closed[size], effects)
 
 
-def _kpi(row: Aggregate, revision: int, config_version: str) -> Kpi:
-    row.saturate()
-    window, scope, bucket, team, workflow = row.place
-    size = int(window)
-    calls = row.calls
-    return Kpi(
-        scope=scope.label,
-        team=team,
-        workflow=workflow or None,
-        window_size_ms=size,
-        window_start=bucket * size,
-        window_end=bucket * size + size,
-        revision=revision,
-        calls=calls,
-        errors=row.errors,
-        input_tokens=row.input,
-        cache_read_tokens=row.cache_read,
-        cache_write_tokens=row.cache_write,
-        output_tokens=row.output,
-        reasoning_tokens=row.reasoning,
-        spend_micro_usd=row.cost if row.priced else None,
-        priced_calls=row.priced,
-        unpriced_tokens=row.unpriced_tokens,
-        runs=distinct.count(row.runs),
-        runs_exact=distinct.is_exact(row.runs),
-        active_actors=actor_band(distinct.count(row.actors)) if calls > row.unattributed else None,
-        first_event=row.first_ms if calls else None,
-        last_event=row.last_ms if calls else None,
-        config_version=config_version,
-        computed_micro_usd=row.computed if row.computed_calls else None,
-        computed_calls=row.computed_calls,
-        filled_in_micro_usd=row.filled if row.filled_calls else None,
-        filled_in_calls=row.filled_calls,
-    )
+def _together(one: Aggregate | None, other: Aggregate | None) -> Aggregate | None:
+    if one is None:
+        return other
+    if other is not None:
+        one.merge(other)
+    return one

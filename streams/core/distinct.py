@@ -10,7 +10,7 @@ from typing import Final
 
 from datasketches import HLL_4, hll_sketch, hll_union
 
-__all__ = ["EXACT_BOUND", "Distinct", "count", "decode", "encode", "is_exact", "merge", "normal"]
+__all__ = ["EXACT_BOUND", "Distinct", "count", "decode", "encode", "is_exact", "merge", "normal", "sealed"]
 
 #: Up to this many members are kept one by one: 2 KiB, the size of the sketch that replaces them.
 EXACT_BOUND: Final = 256
@@ -43,7 +43,23 @@ class Sketch:
             self.pending = set()
 
 
-Distinct = set[int] | Sketch
+class Sealed:
+    """How many there were: all that is left once who they were is forgotten."""
+
+    __slots__ = ("exact", "members")
+
+    def __init__(self, members: int, exact: bool) -> None:
+        self.members = members
+        self.exact = exact
+
+    def add(self, member: int) -> None:
+        """Never called: a row is sealed once no event can come to it any more. Raises ValueError."""
+        msg = f"a sealed set takes no members: {member}"
+        raise ValueError(msg)
+
+
+Distinct = set[int] | Sketch | Sealed
+_SEALED: Final = struct.Struct("<B?q")
 
 
 def _united(sketches: list[bytes], members: set[int]) -> bytes:
@@ -67,8 +83,15 @@ def normal(members: Distinct) -> Distinct:
     return members
 
 
+def sealed(members: Distinct) -> Distinct:
+    """How many the members are, without them."""
+    return members if isinstance(members, Sealed) else Sealed(count(members), is_exact(members))
+
+
 def is_exact(members: Distinct) -> bool:
     """Whether :func:`count` is exact."""
+    if isinstance(members, Sealed):
+        return members.exact
     return isinstance(members, set) and len(members) <= EXACT_BOUND
 
 
@@ -76,6 +99,8 @@ def count(members: Distinct) -> int:
     """The number of members; an estimate beyond the bound."""
     if type(members) is set and len(members) <= EXACT_BOUND:
         return len(members)
+    if isinstance(members, Sealed):
+        return members.members
     members = normal(members)
     assert isinstance(members, Sketch)
     members.settle()
@@ -84,7 +109,10 @@ def count(members: Distinct) -> int:
 
 
 def merge(into: Distinct, other: Distinct) -> Distinct:
-    """The union; ``into`` may be changed in place."""
+    """The union; ``into`` may be changed in place. Of sealed sets there is none: the larger number stands for it."""
+    if isinstance(into, Sealed) or isinstance(other, Sealed):
+        most = max(count(into), count(other))
+        return Sealed(most, is_exact(into) and is_exact(other) and not min(count(into), count(other)))
     if type(other) is set:
         if type(into) is set:
             into |= other
@@ -108,6 +136,8 @@ def encode(members: Distinct) -> bytes:
             return b"\x00" + next(iter(members)).to_bytes(8, "little") if size else b"\x00"
         if size <= EXACT_BOUND:
             return b"\x00" + struct.pack(f"<{size}Q", *sorted(members))
+    if isinstance(members, Sealed):
+        return _SEALED.pack(2, members.exact, members.members)
     members = normal(members)
     assert isinstance(members, Sketch)
     members.settle()
@@ -118,4 +148,7 @@ def decode(data: bytes) -> Distinct:
     """The inverse of :func:`encode`."""
     if data[0] == 0:
         return set(struct.unpack(f"<{len(data) // 8}Q", data[1:]))
+    if data[0] == 2:
+        _, exact, members = _SEALED.unpack(data)
+        return Sealed(members, exact)
     return Sketch(data[1:], set())

@@ -7,10 +7,11 @@ from typing import NamedTuple
 from streams.core.costing import CostCheck
 from streams.core.deadletters import DeadLetter
 from streams.core.kpis import Kpi
+from streams.core.outcomes import JoinResult
 from streams.core.reasons import Reason
 from streams.core.store import Writes
 
-__all__ = ["Counts", "Effects", "Publication", "Reroute", "SourcePair"]
+__all__ = ["Amounts", "Counts", "Effects", "Reroute", "SourcePair"]
 
 
 class Reroute(NamedTuple):
@@ -22,14 +23,8 @@ class Reroute(NamedTuple):
     value: bytes
 
 
-class Publication(NamedTuple):
-    """One window's result, with what it adds to the last publication of the same window (metrics are fed by that).
-
-    ``added`` is spend in micro-dollars, then input, cache read, cache write and output tokens.
-    """
-
-    kpi: Kpi
-    added: tuple[int, int, int, int, int]
+#: Spend in micro-dollars as far as it is known, then input, cache read, cache write and output tokens.
+Amounts = tuple[int, int, int, int, int]
 
 
 class SourcePair(NamedTuple):
@@ -68,10 +63,18 @@ class Counts:
 
 @dataclass(slots=True)
 class Effects:
-    """All effects since the last drain; they become visible together or not at all."""
+    """All effects since the last drain; they become visible together or not at all.
+
+    ``said`` is what publications tell for the first time, by team and workflow (an empty one where only the team's
+    figures tell it): windows repeat what finer windows said, and metrics must count it once. ``withheld_micro_usd`` is
+    spend that no window will ever tell. ``newest`` is the newest event time of each topic.
+    """
 
     writes: Writes = field(default_factory=dict)
-    publications: list[Publication] = field(default_factory=list)
+    publications: list[Kpi] = field(default_factory=list)
+    said: dict[tuple[str, str], Amounts] = field(default_factory=dict)
+    withheld_micro_usd: int = 0
+    joins: Counter[JoinResult] = field(default_factory=Counter)
     dead_letters: list[DeadLetter] = field(default_factory=list)
     reroutes: list[Reroute] = field(default_factory=list)
     counts: dict[str, Counts] = field(default_factory=dict)
@@ -79,8 +82,19 @@ class Effects:
     cost_checks: Counter[CostCheck] = field(default_factory=Counter)
     request_conflicts: Counter[SourcePair] = field(default_factory=Counter)
     applied: dict[str, int] = field(default_factory=dict)
+    newest: dict[str, int] = field(default_factory=dict)
     newest_ms: int = 0
     watermark_ms: int = 0
+
+    def tell(self, team: str, workflow: str, amounts: Amounts) -> None:
+        """Count what is published for the first time."""
+        known = self.said.get((team, workflow))
+        if known is not None:
+            amounts = (
+                known[0] + amounts[0], known[1] + amounts[1], known[2] + amounts[2], known[3] + amounts[3],
+                known[4] + amounts[4],
+            )  # fmt: skip
+        self.said[team, workflow] = amounts
 
     def of_topic(self, topic: str) -> Counts:
         """The counts of one topic, made on first use."""

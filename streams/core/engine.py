@@ -1,4 +1,4 @@
-"""The pipeline of one shard, pure: decode → validate → dedupe → aggregate → close windows.
+"""The pipeline of one shard, pure: decode → validate → dedupe → aggregate → join → close windows.
 
 Given the same records in the same order and the same clock readings, an engine gives the same effects, however the
 records are cut into chunks (as long as the dedupe horizons reach: when an id is forgotten follows transactions). It reads the store, never writes it: :meth:`Engine.drain` says what to write and send, and
@@ -6,33 +6,36 @@ whoever runs the engine makes all of that visible together before the next step.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from operator import attrgetter
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, cast
 
 import orjson
 from msgspec.structs import astuple
-from xxhash import xxh3_64_intdigest
 
 from streams.core import identity, keys
-from streams.core.aggregate import Aggregate
+from streams.core.aggregate import Aggregate, tried_in_vain
 from streams.core.closing import Closer
 from streams.core.costing import CHECKS, UNPRICED, check, computed_cost
-from streams.core.deadletters import DeadLetter, payload_of
 from streams.core.dedupe import Memory
-from streams.core.effects import Effects, Reroute, SourcePair
-from streams.core.events import Decoded, Rejection, UsageDecoder, UsageEvent
+from streams.core.effects import Effects, SourcePair
+from streams.core.events import UsageDecoder, UsageEvent
+from streams.core.figures import Figures
+from streams.core.intake import Chunk, Intake
+from streams.core.joining import Joiner
+from streams.core.outcomes import OutcomeDecoder
+from streams.core.params import EngineParams
 from streams.core.prices import PriceBook
 from streams.core.pseudonyms import Pseudonyms, iso_week
 from streams.core.reasons import Reason
 from streams.core.rows import Rows
+from streams.core.runs import Runs
 from streams.core.store import StateView
-from streams.core.windows import BASE_MS, Watermark
+from streams.core.teams import Teams
+from streams.core.topics import OUTCOMES
+from streams.core.windows import BASE_MS, SIZES, Watermark, Window
 
 __all__ = ["Chunk", "Engine", "EngineParams"]
 
-#: Bound on remembered hashes of run ids and on remembered placements of teams.
-_CACHE_BOUND: Final = 100_000
 #: Records that go through all stages together: what they decode to stays in the processor's cache from stage to stage,
 #: which a whole chunk does not (measured: 500 take a fifth less time than 2,000, 250 no less than 500).
 _SLICE: Final = 500
@@ -45,44 +48,11 @@ _IDS: Final = b"i"
 _REQUESTS: Final = b"r"
 
 
-class Chunk(NamedTuple):
-    """Records of one topic partition as the log has them, in order.
-
-    ``fetch_start`` is the offset the fetch began at and ``next_offset`` the one it goes on from: what lies between
-    them and is not in ``offsets`` (transaction markers, compacted records) does not exist.
-    """
-
-    topic: str
-    partition: int
-    offsets: Sequence[int]
-    values: Sequence[bytes | None]
-    next_offset: int
-    fetch_start: int
-
-
-@dataclass(frozen=True, slots=True)
-class EngineParams:
-    """What an engine is told once. Times in milliseconds.
-
-    ``lateness_ms`` delays the closing of windows for stragglers; an event later than that but within ``grace_ms``
-    corrects its window; a later one is ``too_late``. ``divergence_permille`` is how far a reported and a computed cost may
-    lie apart. ``seed`` keys the hashes of ids and must not change under a state.
-    """
-
-    lateness_ms: int = 60_000
-    grace_ms: int = 86_400_000
-    idle_ms: int = 30_000
-    far_future_ms: int = 600_000
-    dedupe_horizon_ms: int = 3 * 86_400_000
-    request_horizon_ms: int = 2 * 86_400_000
-    max_ids: int = 50_000_000
-    seed: int = 0
-    divergence_permille: int = 50
-    config_version: str = ""
-
-
 class Engine:
     """One shard's state machine. ``partition_for`` tells which partition a team belongs to.
+
+    Chunks of the topic ``outcomes_topic`` hold outcome events, all others usage events. Only usage moves the watermark:
+    the two topics are read each at its own pace, and outcomes that are ahead must not make usage late.
 
     ``notes`` are whoever's who runs it: kept with the state, from transaction to transaction, and looked at by nobody
     here.
@@ -91,30 +61,37 @@ class Engine:
     def __init__(
         self, params: EngineParams, store: StateView, decoder: UsageDecoder, pseudonyms: Pseudonyms, partition: int,
         partition_for: Callable[[str], int], stopwatch: Callable[[str], None] = lambda stage: None,
-        prices: PriceBook | None = None,
+        prices: PriceBook | None = None, outcomes: OutcomeDecoder | None = None, outcomes_topic: str = OUTCOMES,
     ) -> None:  # fmt: skip
         self._params = params
         self._prices = prices
         self._decoder = decoder
+        self._outcome_decoder = outcomes or OutcomeDecoder()
+        self._outcomes_topic = outcomes_topic
         self._pseudonyms = pseudonyms
-        self._partition = partition
-        self._partition_for = partition_for
+        self._intake = Intake(partition, partition_for)
         self._stopwatch = stopwatch
         meta = orjson.loads(store.get(keys.META) or b"{}")
         self.applied: dict[str, int] = meta.get("applied", {})
         self.notes: dict[str, Any] = meta.get("notes", {})
         self.watermark = Watermark(params.lateness_ms, *meta.get("watermark", (0, 0, 0)))
-        self._rows = Rows(store, self.watermark.closing_ms)
-        self._closer = Closer(self._rows, store, self.watermark, params.grace_ms, params.config_version)
+        sealed = dict(zip(SIZES, meta.get("sealed", [0] * len(SIZES)), strict=True))
+        self._rows = Rows(store, self.watermark.closing_ms, sealed)
+        self._teams = Teams(store, params)
+        self._figures = Figures(params, self._teams.with_outcomes)
+        self._closer = Closer(self._rows, store, self.watermark, params, self._figures)
+        self._runs = Runs(store, params.seed)
+        self._joiner = Joiner(store, self._closer, self._runs, self._teams, params, self.watermark.closing_ms)
+        #: Spend that no window tells, in micro-dollars since the state began.
+        self.withheld_micro_usd: int = meta.get("withheld", 0)
         self._ids = Memory(_IDS, store, horizon_ms=params.dedupe_horizon_ms, max_members=params.max_ids)
         self._requests = Memory(
             _REQUESTS, store, horizon_ms=params.request_horizon_ms, paired=True, capacity=1 << 18,
             max_members=params.max_ids,
         )  # fmt: skip
         self._sources = identity.Sources(store)
-        self._runs: dict[str, int] = {}
-        self._places: dict[str, bool] = {}
         self._effects = Effects()
+        self._newest: dict[str, int] = {}
         self._arrived_ms = 0
 
     @property
@@ -130,19 +107,24 @@ class Engine:
     def step(self, chunk: Chunk, now_ms: int) -> None:
         """Take in one chunk; records at or below the applied offset must have been cut off by the caller."""
         values, offsets = chunk.values, chunk.offsets
+        take = self._take
+        if chunk.topic == self._outcomes_topic:
+            take = self._take_outcomes
+        else:
+            self._arrived_ms = now_ms
         for start in range(0, len(values), _SLICE):
             end = start + _SLICE
-            self._take(chunk._replace(values=values[start:end], offsets=offsets[start:end]), now_ms)
+            newest = take(chunk._replace(values=values[start:end], offsets=offsets[start:end]), now_ms)
+            self._newest[chunk.topic] = max(newest, self._newest.get(chunk.topic, 0))
         self.applied[chunk.topic] = chunk.next_offset
-        self._arrived_ms = now_ms
         # A chunk without records moves the applied offset, too: that is worth a transaction.
         self._effects.of_topic(chunk.topic)
 
-    def _take(self, chunk: Chunk, now_ms: int) -> None:
+    def _take(self, chunk: Chunk, now_ms: int) -> int:
         decoded = self._decoder.decode(chunk.values)
         self._effects.of_topic(chunk.topic).received += len(decoded.events)
         first = len(self._effects.dead_letters)
-        events, places = self._accepted(chunk, decoded, now_ms)
+        events, places = self._intake.accepted(chunk, decoded, now_ms, self._effects)
         self._stopwatch("decode")
         ids = identity.event_hashes(events, self._params.seed)
         requests = identity.request_hashes(events, self._params.seed)
@@ -151,19 +133,55 @@ class Engine:
         self._stopwatch("dedupe")
         self._apply(chunk, events, places, ids, requests, old_ids, old_requests, now_ms)
         if decoded.rejected:
-            # In the order of the log, whichever stage refused them: chunks must not show.
-            letters = self._effects.dead_letters
-            letters[first:] = sorted(letters[first:], key=attrgetter("offset"))
+            self._in_order(first)
         self._stopwatch("aggregate")
+        return self.watermark.newest_ms
 
-    def _apply(
+    def _in_order(self, first: int) -> None:
+        """Dead letters in the order of the log, whichever stage refused them: chunks must not show."""
+        letters = self._effects.dead_letters
+        letters[first:] = sorted(letters[first:], key=attrgetter("offset"))
+
+    def _take_outcomes(self, chunk: Chunk, now_ms: int) -> int:
+        newest = 0
+        effects, intake, closer = self._effects, self._intake, self._closer
+        decoded = self._outcome_decoder.decode(chunk.values)
+        counts = effects.of_topic(chunk.topic)
+        counts.received += len(decoded.events)
+        first = len(effects.dead_letters)
+        events, places = intake.accepted(chunk, decoded, now_ms, effects)
+        for event, place in zip(events, places, strict=True):
+            at = event.occurred_at
+            if not intake.here.get(event.team) and not intake.belongs(chunk, place, event.team, effects):
+                continue
+            if at > now_ms + self._params.far_future_ms:
+                intake.refuse(chunk, place, Reason.FAR_FUTURE, _far(at, now_ms), now_ms, effects)
+                continue
+            if at < closer.horizon_before:
+                intake.refuse(chunk, place, Reason.TOO_LATE, _late(at, closer.horizon_before), now_ms, effects)
+                continue
+            actor = 0 if event.actor is None else self._pseudonyms.pseudonym(iso_week(at), event.actor)
+            if self._joiner.take(event, actor, effects):
+                self._figures.teams.add(event.team)
+                newest = max(newest, at)
+                counts.applied += 1
+            else:
+                counts.duplicate += 1
+        if decoded.rejected:
+            self._in_order(first)
+        self._stopwatch("join")
+        return newest
+
+    def _apply(  # noqa: PLR0912, PLR0915  (one loop, see below)
         self, chunk: Chunk, events: Sequence[UsageEvent], places: Sequence[int], ids: list[int], requests: list[int],
         old_ids: dict[int, int], old_requests: dict[int, int], now_ms: int,
     ) -> None:  # fmt: skip
         """The loop over events: everything that it reads often is a local, as it costs most of all stages."""
         effects, rows, closer, watermark = self._effects, self._rows, self._closer, self.watermark
         fresh_ids, fresh_requests = self._ids.fresh, self._requests.fresh
-        runs, here, numbers = self._runs, self._places, self._sources.numbers
+        here, numbers, joiner = self._intake.here, self._sources.numbers, self._joiner
+        guarded, scheduled = self._params.min_actors > 0, self._params.scheduled
+        known_runs, changed_runs = self._runs.known, self._runs.changed
         pseudonym = self._pseudonyms.pseudonym
         too_new = now_ms + self._params.far_future_ms
         newest, tick_at = watermark.newest_ms, self._tick_at()
@@ -176,30 +194,31 @@ class Engine:
             # One call into C, and typed from here on: compiled, reading attributes one by one takes six times as long.
             (
                 _, source, at, team, workflow, person, run_id, _, _, _, _, _, fresh, read, write, output, reasoning,
-                reported, status, _, _, _,
+                reported, status, trigger, _, attributes,
             ) = cast(_Taken, astuple(event))  # fmt: skip
-            if not here.get(team) and not self._belongs(chunk, place, team):
+            if not here.get(team) and not self._intake.belongs(chunk, place, team, effects):
                 continue
             if identifier in fresh_ids or identifier in old_ids:
                 duplicate += 1
                 continue
             if at > newest:
                 if at > too_new:
-                    self._dead_letter(chunk, place, Reason.FAR_FUTURE, _far(at, now_ms), now_ms)
+                    self._intake.refuse(chunk, place, Reason.FAR_FUTURE, _far(at, now_ms), now_ms, effects)
                     continue
                 newest = at
                 if at >= tick_at:
                     self._stopwatch("aggregate")
                     watermark.observe(at)
                     rows.touched(touched)
-                    closer.tick(effects)
+                    self._tick()
                     touched, tick_at, bucket = [], self._tick_at(), -1
                     closed_before, too_late_before = closer.closed_before, closer.too_late_before
                     self._stopwatch("close")
             if at // BASE_MS != bucket:
                 bucket = at // BASE_MS
                 if bucket < too_late_before:
-                    self._dead_letter(chunk, place, Reason.TOO_LATE, _late(at, too_late_before), now_ms)
+                    too_late = too_late_before * BASE_MS
+                    self._intake.refuse(chunk, place, Reason.TOO_LATE, _late(at, too_late), now_ms, effects)
                     bucket = -1
                     continue
                 in_bucket = rows.open.get(bucket) or rows.open.setdefault(bucket, {})
@@ -218,15 +237,38 @@ class Engine:
                     continue
             fresh_ids[identifier] = 0
             applied += 1
-            run = 0 if run_id is None else runs.get(run_id) or self._run(run_id)
-            actor = 0 if person is None else actors.get(person) or pseudonym(week, person)
+            if person is None or trigger in {"schedule", "ci"} or (scheduled and (team, workflow) in scheduled):
+                # What a machine sets off by itself concerns nobody, whoever owns the machine.
+                actor = 0
+            else:
+                actor = actors.get(person) or pseudonym(week, person)
             cost = UNPRICED if prices is None else computed_cost(prices, event)
             checks[check(reported, cost, fresh + read + write + output, divergence)] += 1
+            number = 0
+            run = None
+            if run_id is not None:
+                run = known_runs.get(run_id)
+                if run is None or run.team != team:
+                    run = self._runs.of(team, run_id)
+                number = run.hash
+                if run.use(at, workflow, cost if reported is None else reported, guarded and actor != 0):
+                    joiner.follow(run, at, workflow, effects)
+                if not run.touched:
+                    run.touched = True
+                    changed_runs.append(run)
             if bucket < closed_before:
-                closer.correct(event, run, actor, cost, effects)
+                if run is not None and guarded and actor:
+                    joiner.came_late(run, at)
+                closer.correct(event, number, actor, cost, effects)
                 continue
-            row = in_bucket.get((team, workflow)) or rows.opened(bucket, team, workflow)
-            row.count(at, fresh, read, write, output, reasoning, reported, status == "error", run, actor, cost)
+            row = in_bucket.get((team, workflow))
+            if row is None:
+                row = rows.opened(bucket, team, workflow)
+                self._teams.used(team, workflow)
+            in_vain = status != "ok" if not attributes else tried_in_vain(status, attributes)
+            row.count(
+                at, fresh, read, write, output, reasoning, reported, status == "error", in_vain, number, actor, cost
+            )  # fmt: skip
             if not row.touched:
                 row.touched = True
                 touched.append(row)
@@ -250,30 +292,50 @@ class Engine:
         if idle_for >= self._params.idle_ms:
             self.watermark.idle(idle_for, now_ms)
             if self._closer.due:
-                self._closer.tick(self._effects)
+                self._tick()
 
-    def finish(self) -> None:
-        """Close every window, at the end of a finite log."""
-        self.watermark.closing_ms = max(self.watermark.closing_ms, self.watermark.newest_ms + 2 * 86_400_000)
-        self._closer.tick(self._effects)
+    def finish(self, *, settle: bool = False) -> None:
+        """Close every window, at the end of a finite log; what may not be told by then is withheld.
+
+        Runs stay as mature as they are, unless they are to be settled: as if the log had gone on for long, with nothing.
+        """
+        mark = self.watermark
+        # Any instant of the newest open window will do: its week ends within two weeks, and all of its windows with it.
+        mark.closing_ms = max(mark.closing_ms, self._closer.newest_open_ms + 2 * Window.WEEK)
+        self._closer.close(self._effects)
+        if settle:
+            self._joiner.settle(mark.closing_ms + self._params.horizon_ms, self._effects)
+        self._closer.publish(self._effects)
+        self._closer.finish(self._effects)
+
+    def _tick(self) -> None:
+        """What happens whenever the watermark passes a 5-minute border."""
+        self._closer.close(self._effects)
+        self._joiner.settle(self.watermark.closing_ms, self._effects)
+        self._closer.publish(self._effects)
 
     def drain(self) -> Effects:
         """All effects since the last drain, the state's changes included; empty of writes if nothing happened."""
         effects, self._effects = self._effects, Effects()
         writes = effects.writes
-        if effects.counts or effects.publications or writes:
+        self.withheld_micro_usd += effects.withheld_micro_usd
+        changed = self._rows.pending or self._joiner.pending
+        if effects.counts or effects.publications or writes or changed:
             mark = self.watermark
             self._ids.drain(mark.newest_ms, mark.value_ms, writes)
             self._requests.drain(mark.newest_ms, mark.value_ms, writes)
             self._sources.drain(writes)
+            self._joiner.drain(writes, self.applied.get(self._outcomes_topic, 0))
             self._rows.drain(writes)
             meta: dict[str, Any] = {
                 "applied": self.applied, "watermark": (mark.newest_ms, mark.value_ms, mark.closing_ms),
+                "sealed": [self._rows.sealed[size] for size in SIZES], "withheld": self.withheld_micro_usd,
             }  # fmt: skip
             if self.notes:
                 meta["notes"] = self.notes
             writes[keys.META] = orjson.dumps(meta, option=orjson.OPT_SORT_KEYS)
         effects.applied = dict(self.applied)
+        effects.newest = dict(self._newest)
         effects.newest_ms = self.watermark.newest_ms
         effects.watermark_ms = self.watermark.value_ms
         self._stopwatch("close")
@@ -282,54 +344,6 @@ class Engine:
     def _tick_at(self) -> int:
         """The event time that takes the watermark over its next 5-minute border."""
         return (self.watermark.value_ms // BASE_MS + 1) * BASE_MS + self._params.lateness_ms
-
-    def _accepted(
-        self, chunk: Chunk, decoded: Decoded[UsageEvent], now_ms: int
-    ) -> tuple[list[UsageEvent], Sequence[int]]:
-        """The events that decode lets through, and their places in the chunk; the others become dead letters."""
-        if not decoded.rejected:
-            return cast("list[UsageEvent]", decoded.events), range(len(decoded.events))
-        events: list[UsageEvent] = []
-        places: list[int] = []
-        for place, event in enumerate(decoded.events):
-            if isinstance(event, Rejection):
-                self._dead_letter(chunk, place, event.reason, event.detail, now_ms)
-            else:
-                events.append(event)
-                places.append(place)
-        return events, places
-
-    def _dead_letter(self, chunk: Chunk, place: int, reason: Reason, detail: str, now_ms: int) -> None:
-        counts = self._effects.of_topic(chunk.topic)
-        if reason is Reason.TOO_LATE:
-            counts.late += 1
-        else:
-            counts.dead_lettered[reason] += 1
-        payload, said = payload_of(chunk.values[place], detail)
-        self._effects.dead_letters.append(
-            DeadLetter(
-                topic=chunk.topic, partition=chunk.partition, offset=chunk.offsets[place], reason=reason.value,
-                detail=said, payload=payload, received_at=now_ms,
-            )
-        )  # fmt: skip
-
-    def _belongs(self, chunk: Chunk, place: int, team: str) -> bool:
-        """Whether a team's records belong in this partition; if not, the record is sent on."""
-        partition = self._partition_for(team)
-        if partition == self._partition:
-            if len(self._places) >= _CACHE_BOUND:
-                self._places.clear()
-            self._places[team] = True
-            return True
-        self._effects.reroutes.append(Reroute(chunk.topic, partition, team.encode(), chunk.values[place] or b""))
-        self._effects.of_topic(chunk.topic).rerouted += 1
-        return False
-
-    def _run(self, name: str) -> int:
-        if len(self._runs) >= _CACHE_BOUND:
-            self._runs.clear()
-        run = self._runs[name] = xxh3_64_intdigest(name.encode(), self._params.seed) or 1
-        return run
 
     def _same_call(self, earlier: int, said: int) -> bool:
         """Whether another source's earlier word on a request is the same call; counted by pair either way."""
@@ -346,6 +360,6 @@ def _far(at: int, now_ms: int) -> str:
     return f"occurred_at is {(at - now_ms) // 1000} s ahead of the clock; set the producer's clock and send it again"
 
 
-def _late(at: int, too_late_before: int) -> str:
-    missed = -((at - too_late_before * BASE_MS) // 1000)
+def _late(at: int, too_late_before_ms: int) -> str:
+    missed = -((at - too_late_before_ms) // 1000)
     return f"occurred_at is {missed} s older than what the grace still takes; its window is final"

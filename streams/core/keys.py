@@ -9,7 +9,10 @@ from typing import Final, NamedTuple
 
 from streams.core.windows import Scope, Window
 
-__all__ = ["DIRTY", "META", "POSITION", "ROW", "SOURCES", "RowKey", "parse_row", "row_range"]
+__all__ = [
+    "BEGAN", "DIRTY", "LINK", "META", "OUTCOME", "OUTCOME_HOUR", "POSITION", "REFERENCE", "ROW", "RUN", "SOURCES", "TEAM",
+    "RowKey", "parse_row", "row_range",
+]  # fmt: skip
 
 #: Applied offsets and watermark: written in every transaction.
 META: Final = b"m"
@@ -19,6 +22,17 @@ SOURCES: Final = b"s"
 ROW: Final = b"w"
 #: Prefix of marks on closed rows that changed since their last publication.
 DIRTY: Final = b"d"
+#: Prefix of runs by hash (:mod:`streams.core.runs`).
+RUN: Final = b"j"
+#: Prefix of the runs of a team by the hour in which they began.
+BEGAN: Final = b"q"
+#: Prefix of outcomes by identity, of their hours, of their references, and of the runs they name.
+OUTCOME: Final = b"o"
+OUTCOME_HOUR: Final = b"x"
+REFERENCE: Final = b"f"
+LINK: Final = b"n"
+#: Prefix of what is known of a team.
+TEAM: Final = b"t"
 #: Local only, never in the changelog: how much of the changelog the local store holds.
 POSITION: Final = b"\x00position"
 
@@ -43,18 +57,19 @@ class RowKey(NamedTuple):
     @property
     def start_ms(self) -> int:
         """The window's first millisecond."""
-        return self.bucket * self.window
+        return self.window.start_of(self.bucket)
 
     @property
     def end_ms(self) -> int:
         """The first millisecond after the window."""
-        return (self.bucket + 1) * self.window
+        return self.window.start_of(self.bucket + 1)
 
 
 def row_range(window: Window, scope: Scope, start: int, end: int) -> tuple[bytes, bytes]:
     """The half-open range of keys that holds the rows of buckets ``start`` to ``end - 1``."""
     code = window.code
-    return _HEAD.pack(ROW, code, scope, start), _HEAD.pack(ROW, code, scope, end)
+    # The week in which 1970 begins has days before it.
+    return _HEAD.pack(ROW, code, scope, max(start, 0)), _HEAD.pack(ROW, code, scope, max(end, 0))
 
 
 def parse_row(key: bytes) -> RowKey:

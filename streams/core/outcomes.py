@@ -15,7 +15,7 @@ from streams.core.rejections import Rejection
 from streams.core.schemas import SchemaCache
 from streams.core.texts import refuse_controls
 
-__all__ = ["OutcomeDecoder", "OutcomeEvent", "OutcomeKind"]
+__all__ = ["JoinResult", "OutcomeDecoder", "OutcomeEvent", "OutcomeKind"]
 
 
 class OutcomeKind(StrEnum):
@@ -35,6 +35,31 @@ class OutcomeKind(StrEnum):
     EVAL_PASSED = "eval_passed"
     EVAL_FAILED = "eval_failed"
     REVIEW_SUBMITTED = "review_submitted"
+
+
+class JoinResult(StrEnum):
+    """What became of an outcome that was counted; public, as the label ``join``."""
+
+    RUN = "run"
+    """Joined to the run that it names."""
+    WORKFLOW = "workflow"
+    """It names no run, or one without usage so far: counted for the workflow that it names."""
+    TEAM = "team"
+    """It names neither a run with usage nor a workflow: counted for its team alone."""
+    NO_USAGE = "no_usage"
+    """Counted for a workflow or team of which no usage is known: a name is spelled in two ways, or a source is missing."""
+    BEFORE_RUN = "before_run"
+    """Dated before the run that it names began: that run cannot have led to it."""
+    RUN_LATER = "run_later"
+    """Joined to its run after all, when the run's usage came in, or another earlier event of it."""
+    REVERSAL = "reversal"
+    """It undid the outcome that it names."""
+    UNMATCHED_REVERSAL = "unmatched_reversal"
+    """It undoes an outcome that is not known (yet), or does not say which."""
+    REVERSED_LATER = "reversed_later"
+    """It had been undone before it came in: the reversal was first."""
+    SAME_OUTCOME = "same_outcome"
+    """Another system had reported it already: same team, kind and ref within 15 minutes. Not counted again."""
 
 
 class OutcomeEvent(msgspec.Struct, kw_only=True, gc=False):

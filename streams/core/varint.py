@@ -2,7 +2,7 @@
 
 from typing import Final
 
-__all__ = ["write_long", "write_longs", "write_optional_longs"]
+__all__ = ["read_longs", "write_long", "write_longs", "write_optional_longs"]
 
 # A variable-length integer is written 14 bits a step: two table look-ups for a count, three for a timestamp.
 _ONE: Final = [bytes([low]) for low in range(128)]
@@ -46,3 +46,20 @@ def write_longs(values: tuple[int, ...]) -> bytes:
 def write_optional_longs(values: tuple[int | None, ...]) -> bytes:
     """Unions of null and an integer, one after the other."""
     return b"".join([b"\x00" if value is None else b"\x02" + write_long(value) for value in values])
+
+
+def read_longs(data: bytes) -> list[int]:
+    """The inverse of :func:`write_longs`. Raises ValueError on bytes that end within a number."""
+    numbers: list[int] = []
+    zigzag = shift = 0
+    for byte in data:
+        zigzag |= (byte & 127) << shift
+        if byte & 128:
+            shift += 7
+        else:
+            numbers.append((zigzag >> 1) ^ -(zigzag & 1))
+            zigzag = shift = 0
+    if shift:
+        msg = "the bytes end within a number"
+        raise ValueError(msg)
+    return numbers

@@ -1,13 +1,15 @@
 """Event-time windows and the watermark that closes them.
 
-A window is an integer bucket: ``bucket = occurred_at_ms // size_ms``. Sizes nest exactly (5 minutes in an hour in a
-day), so every coarser window is the sum of the finer ones within it.
+A window is an integer bucket: ``bucket = (occurred_at_ms + offset_ms) // size_ms``, where only the week has an offset: ISO
+weeks begin on Monday, and the epoch was a Thursday. Sizes nest exactly (5 minutes in an hour in a day in a week), so every
+coarser window is the sum of the finer ones within it.
 """
 
 from enum import IntEnum
+from itertools import pairwise
 from typing import Final, Literal
 
-__all__ = ["BASE_MS", "SIZES", "Scope", "Watermark", "Window"]
+__all__ = ["BASE_MS", "PUBLISHED", "SIZES", "Scope", "Watermark", "Window"]
 
 
 class Window(IntEnum):
@@ -16,6 +18,7 @@ class Window(IntEnum):
     FIVE_MINUTES = 300_000
     HOUR = 3_600_000
     DAY = 86_400_000
+    WEEK = 604_800_000
 
     # Enum's own hash is a Python call, and sizes are part of every row's key.
     __hash__ = int.__hash__
@@ -40,29 +43,51 @@ class Window(IntEnum):
         """The size as a bounded metric label."""
         return _LABELS[self]
 
+    def bucket_of(self, at_ms: int) -> int:
+        """The window that holds an instant; all windows below it are over by then."""
+        return (at_ms + _OFFSETS[self]) // self
 
-_CODES: Final = {Window.FIVE_MINUTES: 1, Window.HOUR: 2, Window.DAY: 3}
-_COARSER: Final = {Window.FIVE_MINUTES: Window.HOUR, Window.HOUR: Window.DAY, Window.DAY: None}
-_FINER: Final = {Window.FIVE_MINUTES: Window.FIVE_MINUTES, Window.HOUR: Window.FIVE_MINUTES, Window.DAY: Window.HOUR}
-_LABELS: Final = {Window.FIVE_MINUTES: "5m", Window.HOUR: "1h", Window.DAY: "1d"}
+    def start_of(self, bucket: int) -> int:
+        """A window's first millisecond."""
+        return bucket * self - _OFFSETS[self]
 
-SIZES: Final = (Window.FIVE_MINUTES, Window.HOUR, Window.DAY)
+
+SIZES: Final = (Window.FIVE_MINUTES, Window.HOUR, Window.DAY, Window.WEEK)
+
+_CODES: Final = {size: code for code, size in enumerate(SIZES, start=1)}
+_COARSER: Final[dict[Window, "Window | None"]] = {**dict(pairwise(SIZES)), Window.WEEK: None}
+_FINER: Final = {Window.FIVE_MINUTES: Window.FIVE_MINUTES, **{coarser: finer for finer, coarser in pairwise(SIZES)}}
+_LABELS: Final = dict(zip(SIZES, ("5m", "1h", "1d", "1w"), strict=True))
+_OFFSETS: Final = {size: 3 * 86_400_000 if size is Window.WEEK else 0 for size in SIZES}
+
 #: The size events are counted in; coarser windows are fed when a window of this size closes.
 BASE_MS: Final = int(Window.FIVE_MINUTES)
 
 
 class Scope(IntEnum):
-    """What a row aggregates; the value is the scope's byte in state keys."""
+    """What a row aggregates; the value is the scope's byte in state keys.
+
+    The first two are published. ``HELD`` rows hold what a workflow's window may not say by itself and leaves to the next
+    coarser one, ``POOLED`` rows what no workflow's week may say and the team's may not either, ``LATE`` rows what came in
+    after its week had closed (:mod:`streams.core.closing`).
+    """
 
     WORKFLOW = 1
     TEAM = 2
+    HELD = 3
+    POOLED = 4
+    LATE = 5
 
     __hash__ = int.__hash__
 
     @property
     def label(self) -> Literal["workflow", "team"]:
         """The scope as published."""
-        return "workflow" if self is Scope.WORKFLOW else "team"
+        return "team" if self is Scope.TEAM else "workflow"
+
+
+#: The scopes that records are about.
+PUBLISHED: Final = (Scope.WORKFLOW, Scope.TEAM)
 
 
 class Watermark:
@@ -90,9 +115,8 @@ class Watermark:
 
     def idle(self, idle_for_ms: int, now_ms: int) -> None:
         """Let time pass in a partition that has had no record for ``idle_for_ms``."""
-        if not self.newest_ms:
-            return
-        self._raise_to(min(self.newest_ms + idle_for_ms, max(now_ms, self.newest_ms)) - self.lateness_ms)
+        if self.newest_ms:
+            self._raise_to(min(self.newest_ms + idle_for_ms, max(now_ms, self.newest_ms)) - self.lateness_ms)
         self.closing_ms = max(self.closing_ms, now_ms - self.lateness_ms)
 
     def _raise_to(self, value_ms: int) -> None:

@@ -10,6 +10,7 @@ from streams.clock import Clock
 from streams.core.effects import Effects
 from streams.core.engine import EngineParams
 from streams.core.events import UsageDecoder
+from streams.core.outcomes import OutcomeDecoder
 from streams.core.prices import PriceBook
 from streams.core.pseudonyms import Pseudonyms
 from streams.shards.crashpoints import Crossing
@@ -78,6 +79,7 @@ class ShardContext:
     params: EngineParams
     prices: PriceBook | None
     decoder: UsageDecoder
+    outcome_decoder: OutcomeDecoder
     pseudonyms: Pseudonyms
     encoders: Encoders
     partition_for: Callable[[str], int]

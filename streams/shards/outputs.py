@@ -53,7 +53,7 @@ def outputs(effects: Effects, shard: int, names: Names, encoders: Encoders) -> O
     found: Outputs = {}
     if effects.publications:
         encode = encoders.kpi
-        found[names.of(topics.KPIS), shard] = [(kpi_key(kpi), encode(kpi)) for kpi, _ in effects.publications]
+        found[names.of(topics.KPIS), shard] = [(kpi_key(kpi), encode(kpi)) for kpi in effects.publications]
     if effects.dead_letters:
         letters = [(None, encoders.dead_letter(letter)) for letter in effects.dead_letters]
         found[names.of(topics.DEAD_LETTERS), shard] = [*letters]

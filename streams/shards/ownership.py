@@ -103,6 +103,11 @@ class Ownership:
         """Memory that the running shards hold for duplicates."""
         return sum(shard.remembered_bytes for shard in self.running.values())
 
+    @property
+    def withheld_micro_usd(self) -> int:
+        """Spend of the running shards that no window tells."""
+        return sum(shard.withheld_micro_usd for shard in self.running.values())
+
     def shard_of(self, team: str) -> Shard | None:
         """The running shard that holds a team's rows."""
         return self.running.get(self._context.partition_for(team))

@@ -12,6 +12,7 @@ from aiokafka import TopicPartition
 from streams.core.effects import Effects
 from streams.core.engine import Chunk, Engine
 from streams.core.reasons import Reason
+from streams.core.topics import OUTCOMES
 from streams.shards.arrivals import Arrival, Arrivals, Trimmed
 from streams.shards.committer import Committer
 from streams.shards.context import ShardContext
@@ -56,7 +57,7 @@ class Shard:
         self.store = store
         self._engine = Engine(
             context.params, store, context.decoder, context.pseudonyms, partition, context.partition_for,
-            context.watch.mark, context.prices,
+            context.watch.mark, context.prices, context.outcome_decoder, context.names.of(OUTCOMES),
         )  # fmt: skip
         received, bad = self._engine.notes.get(_POISON, (0, 0))
         self._guard = PoisonGuard(context.poison_max_share, context.poison_window, (received, bad))
@@ -84,6 +85,11 @@ class Shard:
     def remembered_bytes(self) -> int:
         """Memory held for duplicates."""
         return self._engine.remembered_bytes
+
+    @property
+    def withheld_micro_usd(self) -> int:
+        """Spend that no window tells, as of the last transaction."""
+        return self._engine.withheld_micro_usd
 
     def begin_at(self, beginnings: Mapping[str, int]) -> None:
         """Where topics begin now; what lies between is lost to retention."""
@@ -140,6 +146,8 @@ class Shard:
                 await self._commit([])
                 continue
             arrivals = await self._gather(ensure_schemas)
+            # Usage may be silent while outcomes go on coming in.
+            self._engine.idle(self._context.clock.now_ms(), waiting=self.behind)
             await self._commit(arrivals)
 
     async def _gather(self, ensure_schemas: Callable[[Chunk], "asyncio.Future[None] | None"]) -> list[Arrival]:

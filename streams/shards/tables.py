@@ -10,7 +10,7 @@ from typing import Any, Final
 from streams.core.aggregate import Aggregate
 from streams.core.keys import RowKey
 from streams.core.reading import read_rows
-from streams.core.windows import SIZES, Scope, Window
+from streams.core.windows import PUBLISHED, SIZES, Scope, Window
 from streams.shards.ownership import Ownership
 
 __all__ = ["NotHere", "WindowTable", "window_tables"]
@@ -40,17 +40,15 @@ class WindowTable:
         shard = self._ownership.shard_of(team)
         if shard is None:
             raise NotHere(f"team {team!r} is not in a partition that this worker runs; ask its owner")
-        bucket = start_ms // self.window
+        bucket = self.window.bucket_of(start_ms)
         place = RowKey(self.window, self.scope, bucket, team, workflow)
-        data = shard.store.get(place.encode())
-        if data is not None:
-            return Aggregate.decode(place, data)
         found = read_rows(shard.store, self.window, self.scope, bucket, bucket + 1)
         return next((row for row in found if row.place == place), None)
 
     def range(self, start_ms: int, end_ms: int, team: str | None = None) -> Iterator[Aggregate]:
         """Rows of the windows that begin in ``start_ms <= start < end_ms``, of all partitions here, or of one team."""
-        start, end = -(-start_ms // self.window), -(-end_ms // self.window)
+        # The windows that begin from an instant on come after the one that holds the millisecond before it.
+        start, end = self.window.bucket_of(start_ms - 1) + 1, self.window.bucket_of(end_ms - 1) + 1
         for shard in list(self._ownership.running.values()):
             for row in read_rows(shard.store, self.window, self.scope, start, end):
                 if team is None or row.place.team == team:
@@ -63,4 +61,4 @@ class WindowTable:
 
 def window_tables(ownership: Ownership) -> list[WindowTable]:
     """All tables, one a scope and size."""
-    return [WindowTable(window, scope, ownership) for scope in Scope for window in SIZES]
+    return [WindowTable(window, scope, ownership) for scope in PUBLISHED for window in SIZES]

@@ -10,8 +10,9 @@ from enum import StrEnum
 from typing import Final
 
 from streams.core.costing import CostCheck
+from streams.core.outcomes import JoinResult
 from streams.core.reasons import Reason
-from streams.core.windows import Scope, Window
+from streams.core.windows import PUBLISHED, Window
 from streams.telemetry.metric import Kind, Label, Metric
 from streams.telemetry.vocabulary import Direction, RecoverySource, Role, Stage, StatePart, TransactionResult
 
@@ -150,7 +151,10 @@ CATALOGUE: Final[tuple[Metric, ...]] = (
         Kind.COUNTER,
         "windows",
         "Windows published for the first time.",
-        (Label("scope", tuple(scope.label for scope in Scope)), Label("size", tuple(size.label for size in Window))),
+        (
+            Label("scope", tuple(scope.label for scope in PUBLISHED)),
+            Label("size", tuple(size.label for size in Window)),
+        ),
     ),
     Metric(
         "assay_window_revisions_total",
@@ -162,15 +166,30 @@ CATALOGUE: Final[tuple[Metric, ...]] = (
         "assay_spend_usd_total",
         Kind.COUNTER,
         "usd",
-        "Spend of published five-minute windows: as sources reported it, and by the price book where they did not. "
-        "A revision adds its difference; a downward one is worked off by the next increases.",
+        "Spend of published windows, each dollar once, in the window that was the first to tell it: as sources reported "
+        'it, and by the price book where they did not. The workflow "(pooled)" is what only the team\'s week tells.',
         _SCOPE,
+    ),
+    Metric(
+        "assay_withheld_spend_usd",
+        Kind.GAUGE,
+        "usd",
+        "Spend that no published window tells, as it concerns too few people: the sum over this worker's partitions since "
+        "their state began. Moves when a week is final.",
+    ),
+    Metric(
+        "assay_outcome_joins_total",
+        Kind.COUNTER,
+        "outcomes",
+        "Outcomes by what they were joined to, and by what was found out about them later. Many that say no_usage or "
+        "unmatched_reversal mean an integration that does not work.",
+        (Label("join", _values(JoinResult)),),
     ),
     Metric(
         "assay_tokens_total",
         Kind.COUNTER,
         "tokens",
-        "Tokens of published five-minute windows by bucket; reasoning is a part of output.",
+        "Tokens of published windows by bucket, each once, as spend is; reasoning is a part of output.",
         (*_SCOPE, Label("direction", _values(Direction))),
     ),
     Metric(

@@ -17,9 +17,10 @@ from prometheus_client.core import Metric as Family
 
 from streams.clock import Clock
 from streams.core.costing import CostCheck
-from streams.core.effects import Counts, Effects, Publication
+from streams.core.effects import Counts, Effects
+from streams.core.outcomes import JoinResult
 from streams.core.reasons import Reason
-from streams.core.windows import Scope, Window
+from streams.core.windows import PUBLISHED, Window
 from streams.errors import ConfigError
 from streams.telemetry.cardinality import LabelGuard, scope_sets
 from streams.telemetry.catalogue import CATALOGUE
@@ -30,6 +31,8 @@ from streams.telemetry.vocabulary import Direction, RecoverySource, Role, Stage,
 __all__ = ["Readings", "Telemetry"]
 
 _MICRO_USD: Final = 1_000_000
+#: The workflow of figures that only their team's window tells. Brackets: no producer's own workflow is mixed with it.
+_POOLED: Final = "(pooled)"
 _LETTER_REASONS: Final = tuple(reason for reason in Reason if reason is not Reason.TOO_LATE)
 
 
@@ -42,6 +45,7 @@ class Readings:
     standby: int = 0
     standby_lag_records: int | None = None
     state_bytes: Mapping[StatePart, int] = field(default_factory=dict)
+    withheld_micro_usd: int = 0
 
 
 class _Progress(NamedTuple):
@@ -110,7 +114,7 @@ class Telemetry:
                 self._add("assay_request_conflicts_total", tuple(pair), count)
             for check, count in effects.cost_checks.items():
                 self._add("assay_cost_checks_total", (check,), count)
-            self._publish(effects.publications)
+            self._publish(effects)
 
     def accounted(self, topic: str, counts: Counts) -> None:
         """Account for one topic's records alone; the same check as :meth:`effects`."""
@@ -180,9 +184,11 @@ class Telemetry:
                 self._add("assay_events_dead_lettered_total", (topic, reason), 0)
         for check in CostCheck:
             self._add("assay_cost_checks_total", (check,), 0)
+        for join in JoinResult:
+            self._add("assay_outcome_joins_total", (join,), 0)
         for result in TransactionResult:
             self._add("assay_transactions_total", (result,), 0)
-        for scope in Scope:
+        for scope in PUBLISHED:
             for size in Window:
                 self._add("assay_windows_published_total", (scope.label, size.label), 0)
         self._add("assay_rebalances_total", (), 0)
@@ -200,38 +206,35 @@ class Telemetry:
     def _add(self, name: str, values: tuple[str, ...], amount: int = 1, updates: int = 1) -> None:
         self._counters[name].add(values, amount, updates)
 
-    def _publish(self, publications: Sequence[Publication]) -> None:
-        """Count publications; only a workflow's five-minute windows feed spend and tokens, the others repeat them.
+    def _publish(self, effects: Effects) -> None:
+        """Count publications, and what they tell for the first time: a company's spend is the sum, told once.
 
-        Summed up per scope first: a transaction in catch-up publishes several windows of each, and most of a very large
-        company's scopes are one, ``other``.
+        Most of a very large company's scopes are one, ``other``: summed up per scope first.
         """
         published: dict[tuple[str, int], int] = {}
         revisions = 0
-        added: dict[tuple[str, ...], list[int]] = {}
-        spending: set[tuple[str, ...]] = set()
-        for kpi, amounts in publications:
+        for kpi in effects.publications:
             if kpi.revision > 1:
                 revisions += 1
             else:
                 window = kpi.scope, kpi.window_size_ms
                 published[window] = published.get(window, 0) + 1
-            if kpi.workflow is None or kpi.window_size_ms != Window.FIVE_MINUTES:
-                continue
-            scope = self._scopes.admit((kpi.team, kpi.workflow))
-            sums = added.get(scope)
-            added[scope] = [*amounts, 1] if sums is None else [*map(add, sums, (*amounts, 1))]
-            if kpi.spend_micro_usd is not None or kpi.filled_in_micro_usd is not None:
-                spending.add(scope)
         if revisions:
             self._add("assay_window_revisions_total", (), revisions)
         for (name, size), count in published.items():
             self._add("assay_windows_published_total", (name, Window(size).label), count)
+        added: dict[tuple[str, ...], list[int]] = {}
+        for (team, workflow), amounts in effects.said.items():
+            scope = self._scopes.admit((team, workflow or _POOLED))
+            sums = added.get(scope)
+            added[scope] = [*amounts, 1] if sums is None else [*map(add, sums, (*amounts, 1))]
         for scope, (spend, *tokens, updates) in added.items():
-            if scope in spending:
+            if spend:
                 self._add("assay_spend_usd_total", scope, spend, updates)
             for direction, count in zip(Direction, tokens, strict=True):
                 self._add("assay_tokens_total", (*scope, direction), count, updates)
+        for result, count in effects.joins.items():
+            self._add("assay_outcome_joins_total", (result,), count)
 
     def _present(self, now: Readings, now_ms: int) -> Iterator[tuple[str, Iterable[tuple[tuple[str, ...], float]]]]:
         """The gauges' readings."""
@@ -241,6 +244,7 @@ class Telemetry:
         yield "assay_shards", [((Role.ACTIVE,), now.active), ((Role.STANDBY,), now.standby)]
         yield "assay_standby_lag_records", [] if now.standby_lag_records is None else [((), now.standby_lag_records)]
         yield "assay_state_bytes", [((part,), size) for part, size in now.state_bytes.items()]
+        yield "assay_withheld_spend_usd", [((), now.withheld_micro_usd / _MICRO_USD)]
         yield "assay_build_info", [((self._version, platform.python_version()), 1)]
 
     def _count_overflows(self) -> None:

@@ -11,6 +11,7 @@ class Stage(StrEnum):
     DECODE = "decode"
     DEDUPE = "dedupe"
     AGGREGATE = "aggregate"
+    JOIN = "join"
     CLOSE = "close"
     COMMIT = "commit"
     STORE = "store"

@@ -7,17 +7,20 @@ from itertools import islice
 from pathlib import Path
 from typing import Final, NamedTuple
 
+import orjson
 from confluent_kafka import KafkaException, Producer
 
 from streams.simulation.scenario import Scenario
 from streams.simulation.stream import Simulation
 
-__all__ = ["WORKFLOWS", "Written", "preload", "read_log", "scenario", "write_log"]
+__all__ = ["WORKFLOWS", "Written", "preload", "read_log", "scenario", "write_log", "write_outcomes", "write_runs"]
 
 WORKFLOWS: Final = 400
 #: The company's runs stay the same as workflows multiply, until there would be workflows without any.
 _RUNS: Final = 20_000
 _FLUSH_SECONDS: Final = 120.0
+_RUN: Final = re.compile(rb'"run_id":"[^"]*"')
+_LATER_MS: Final = 5 * 60_000
 _WORKFLOW: Final = re.compile(rb'"workflow":"([^"]*)"')
 
 
@@ -93,3 +96,26 @@ def preload(brokers: str, topic: str, path: Path, *, every: int = 1) -> int:
     if left := producer.flush(_FLUSH_SECONDS):
         raise KafkaException(f"{left} of {produced} records were not delivered to {topic}")
     return produced
+
+
+def write_outcomes(path: Path, log: Path, *, one_in: int) -> int:
+    """Write an accepted outcome for the run of every so many-th event of a log, some minutes after it; says how many."""
+    written = 0
+    with path.open("wb", buffering=1 << 20) as file:
+        for number, (team, record) in enumerate(read_log(log, every=one_in)):
+            event = orjson.loads(record)
+            outcome = {
+                "outcome_id": f"o-{number}", "source": "github", "occurred_at": event["occurred_at"] + _LATER_MS,
+                "team": event["team"], "workflow": event["workflow"], "run_id": event.get("run_id"),
+                "kind": "change_merged", "verdict": "accepted", "cycle_time_ms": 3_600_000, "ref": f"example/repo#{number}",
+            }  # fmt: skip
+            file.write(b"%s\t%s\n" % (team, orjson.dumps(outcome)))
+            written += 1
+    return written
+
+
+def write_runs(path: Path, log: Path) -> None:
+    """Write a log again with a run of its own for every event."""
+    with path.open("wb", buffering=1 << 20) as file:
+        for number, (team, record) in enumerate(read_log(log)):
+            file.write(b"%s\t%s\n" % (team, _RUN.sub(b'"run_id":"r-%d"' % number, record)))

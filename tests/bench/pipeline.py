@@ -8,10 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from streams import topics_admin
-from streams.core.topics import USAGE
+from streams.core.topics import OUTCOMES, USAGE
 from tests.bench.load import preload
 from tests.bench.worker import Scrape, Worker, running_worker
 
@@ -48,8 +49,10 @@ class Pipeline:
         self._directory = directory
         self._start_cpu_s: dict[int, float] = {}
 
-    def measure(self, log: Path, partitions: int, *, sample_to: Path | None = None) -> dict[str, Any]:
-        """Apply a whole log with one worker.
+    def measure(
+        self, log: Path, partitions: int, *, outcomes: Path | None = None, sample_to: Path | None = None
+    ) -> dict[str, Any]:
+        """Apply a whole log with one worker, and a log of outcomes if there is one. Figures are per usage event.
 
         CPU is user and system time of all the process's threads, less that of a start on empty topics. Of the stages,
         ``fetch_and_rest`` is what no stage claims: the consumer's thread, the client's sending, RocksDB's background
@@ -58,13 +61,14 @@ class Pipeline:
         start_cpu_s = self._cpu_of_a_start(partitions)
         with self._topics(partitions) as prefix:
             events = preload(self._brokers, prefix + USAGE, log)
+            records = events + (0 if outcomes is None else preload(self._brokers, prefix + OUTCOMES, outcomes))
             with self._worker(prefix, partitions, sample_to) as worker:
                 worker.wait_until_ready()
                 ready_at, before, early = time.monotonic(), worker.usage, _received(worker.scrape())
                 with _sampling(sample_to):
-                    scrape = _wait_until_received(worker, events)
+                    scrape = _wait_until_received(worker, records)
                 done_at, after, peak = time.monotonic(), worker.usage, worker.peak_rss_mb
-        _check(scrape, events, worker)
+        _check(scrape, records, worker)
         cpu_s = max(after.cpu_s - start_cpu_s, _LEAST_CPU_S)
         stages = scrape.by_label("assay_stage_duration_seconds_sum", "stage")
         commit_s = stages.pop("commit", 0.0)
@@ -93,6 +97,40 @@ class Pipeline:
             "start_cpu_seconds": round(start_cpu_s, 2),
             "events": events,
             "partitions": partitions,
+        }
+
+    def restart(self, log: Path, partitions: int) -> dict[str, Any]:
+        """Apply a whole log, then start again twice on what there is: on the local stores, and without them.
+
+        Seconds are from the start of the process to ``/readyz``, less those of a start on empty topics.
+        """
+        directory = self._directory / "restarted"
+        shutil.rmtree(directory, ignore_errors=True)
+        with self._topics(partitions) as prefix:
+            events = preload(self._brokers, prefix + USAGE, log)
+            with running_worker(self._brokers, prefix, partitions, directory / "empty") as worker:
+                worker.wait_until_ready()
+                _check(_wait_until_received(worker, events), events, worker)
+                peak = worker.peak_rss_mb
+            found: dict[str, float] = {}
+            for name in ("local", "changelog"):
+                if name == "changelog":
+                    shutil.rmtree(directory / "empty" / "data")
+                began = time.monotonic()
+                with running_worker(self._brokers, prefix, partitions, directory / "empty") as worker:
+                    worker.wait_until_ready()
+                    found[name] = time.monotonic() - began
+                    # One start of a process, each shard of it beside the others.
+                    found[f"{name}_recovery"] = worker.scrape().total("assay_recovery_seconds_sum", source=name)
+                    peak = max(peak, worker.peak_rss_mb)
+            changelog = _records_of(self._brokers, f"{prefix}assay-state-changelog")
+        return {
+            "events": events,
+            "peak_rss_mb": peak,
+            "restart_local_seconds": round(found["local"], 2),
+            "restart_changelog_seconds": round(found["changelog"], 2),
+            "changelog_records": changelog,
+            "changelog_records_per_second": round(changelog / max(found["changelog_recovery"], 1e-3)),
         }
 
     def _cpu_of_a_start(self, partitions: int) -> float:
@@ -132,6 +170,16 @@ def _sampling(sample_to: Path | None) -> Iterator[None]:
         yield
     finally:
         switch.unlink()
+
+
+def _records_of(brokers: str, topic: str) -> int:
+    """Offsets of a topic: its records, those that compaction has removed, and markers of transactions."""
+    consumer = Consumer({"bootstrap.servers": brokers, "group.id": "bench", "log_level": 4})
+    try:
+        partitions = consumer.list_topics(topic, timeout=30).topics[topic].partitions
+        return sum(consumer.get_watermark_offsets(TopicPartition(topic, number))[1] for number in partitions)
+    finally:
+        consumer.close()
 
 
 def _received(scrape: Scrape) -> int:

@@ -8,11 +8,16 @@ __all__ = ["sampled", "table", "targets"]
 _PROMISED_PER_CORE: Final = 100_000
 _PROMISED_OVER_STOCK: Final = 60
 _PROMISED_RSS_MB: Final = 600
+_PROMISED_WITH_OUTCOMES: Final = 80_000
+_PROMISED_RUNS_MB: Final = 800
+_PROMISED_RESTART_S: Final = 10
 #: What a hundred times the workflows may cost of the promised throughput.
 _GROWN_WORKFLOWS: Final = 40_000
 _GROWN_SHARE: Final = 0.75
 _NAMED: Final = (
     ("pipeline", "Assay, whole pipeline"),
+    ("outcomes", "and an outcome for every 20 events"),
+    ("open_runs", "and a run of its own for every event"),
     ("working_day", "the same events over a whole day"),
     ("core_only", "the pure core alone, no Kafka"),
     ("decode_only", "orjson.loads alone"),
@@ -49,6 +54,13 @@ def _lines(results: dict[str, Any]) -> Iterator[str]:
     for section, name in _NAMED:
         if section in results:
             yield _row(name, results[section])
+    if "open_runs" in results:
+        runs = results["open_runs"]
+        yield (
+            f"start with {runs['events']:,} open runs: {runs['restart_local_seconds']:.1f} s from local disk, "
+            f"{runs['restart_changelog_seconds']:.1f} s from {runs['changelog_records']:,} records of the changelog "
+            f"({runs['changelog_records_per_second']:,} records a second of each shard's recovery)"
+        )
     for point in results.get("growth", ()):
         seen = results["workflows_seen"][str(point["workflows"])]
         name = f"{point['workflows']:,} workflows ({seen:,} seen), {point['partitions']} p."
@@ -84,6 +96,9 @@ def targets(results: dict[str, Any]) -> str:
     grown = next((p for p in results.get("growth", ()) if p["workflows"] == _GROWN_WORKFLOWS), None)
     grown_per_core = 1e6 / grown["cpu_us_per_event"] if grown else None
     seen = results.get("workflows_seen", {}).get(str(_GROWN_WORKFLOWS), 0)
+    outcomes = results.get("outcomes", {}).get("events_per_second_per_core")
+    runs = results.get("open_runs", {})
+    runs_rss, restart = runs.get("peak_rss_mb"), runs.get("restart_local_seconds")
     least = _PROMISED_PER_CORE * _GROWN_SHARE
     found = [
         _Target(f"{_PROMISED_PER_CORE:,} events/s a core", per_core, (per_core or 0) >= _PROMISED_PER_CORE),
@@ -95,6 +110,20 @@ def targets(results: dict[str, Any]) -> str:
             (grown_per_core or 0) >= least,
         ),
     ]
+    found += [
+        _Target(
+            f"{_PROMISED_WITH_OUTCOMES:,} events/s a core with an outcome for every 20", outcomes,
+            (outcomes or 0) >= _PROMISED_WITH_OUTCOMES,
+        ),
+        _Target(
+            f"less than {_PROMISED_RUNS_MB} MB with {runs.get('events', 0):,} open runs", runs_rss,
+            (runs_rss or 0) < _PROMISED_RUNS_MB,
+        ),
+        _Target(
+            f"less than {_PROMISED_RESTART_S} s to start again with them, from local disk", restart,
+            (restart or 0) < _PROMISED_RESTART_S,
+        ),
+    ]  # fmt: skip
     return "\n".join(["Targets:", *map(str, found)])
 
 

@@ -22,7 +22,7 @@ from deploy.local.broker import local_kafka
 from streams import topics_admin
 from streams.core.topics import USAGE
 from streams.errors import AssayError
-from tests.bench.load import preload, scenario, write_log
+from tests.bench.load import preload, scenario, write_log, write_outcomes, write_runs
 from tests.bench.pipeline import Pipeline, topics_under
 from tests.bench.process import BenchError, machine, result_of
 from tests.bench.report import sampled, table, targets
@@ -30,7 +30,11 @@ from tests.bench.report import sampled, table, targets
 __all__ = ["Plan", "main", "measure"]
 
 _BUILD: Final = Path(__file__).parents[2] / "build"
-SECTIONS: Final = ("pipeline", "stock_faust", "working_day", "decode_only", "core_only", "growth")
+SECTIONS: Final = (
+    "pipeline", "stock_faust", "outcomes", "open_runs", "working_day", "decode_only", "core_only", "growth",
+)  # fmt: skip
+#: Usage events for each outcome: more outcomes than any organisation has.
+_ONE_OUTCOME_IN: Final = 20
 _PARTITIONS: Final = 4
 
 
@@ -90,6 +94,8 @@ class Bench:
             "core_only": lambda: self._core("core"),
             "pipeline": lambda: self._median("pipeline"),
             "stock_faust": lambda: self._median("stock_faust"),
+            "outcomes": self._outcomes,
+            "open_runs": self._open_runs,
             "working_day": self._working_day,
             "growth": self._growth,
         }
@@ -115,6 +121,22 @@ class Bench:
             for section in sorted(sections if turn == self._plan.repeats // 2 else sections - {"stock_faust"}):
                 self._say(f"measuring {section}, run {turn + 1} of {self._plan.repeats}")
                 self._runs.setdefault(section, []).append(once[section]())
+
+    def _outcomes(self) -> dict[str, Any]:
+        """The pipeline with an outcome for every so many events, each to be joined to its run."""
+        log = self._directory / "outcomes.log"
+        count = write_outcomes(log, self._log, one_in=_ONE_OUTCOME_IN)
+        return {"outcomes": count, **self._pipeline.measure(self._log, _PARTITIONS, outcomes=log)}
+
+    def _open_runs(self) -> dict[str, Any]:
+        """The worst of runs: one of its own for every event, all of them open; and what a restart with them takes."""
+        log = self._directory / "runs.log"
+        write_runs(log, self._log)
+        figures = self._pipeline.measure(log, _PARTITIONS)
+        kept = ("events_per_second", "cpu_us_per_event", "stages_us")
+        restarted = self._pipeline.restart(log, _PARTITIONS)
+        most = max(figures["peak_rss_mb"], restarted["peak_rss_mb"])
+        return {**{name: figures[name] for name in kept}, **restarted, "peak_rss_mb": most}
 
     def _working_day(self) -> dict[str, Any]:
         """The pipeline over as many events of a whole day: more windows to publish for each event."""

@@ -16,9 +16,10 @@ from streams.core.kpis import Kpi
 
 KEYS = [
     "received", "applied", "duplicates", "dead_lettered", "late", "rerouted", "teams", "workflows", "windows",
-    "events_per_second", "accounting_holds",
+    "accepted", "reversed", "cost_per_accepted_micro_usd", "orphan_spend_ratio", "outcome_coverage", "events_per_second", "accounting_holds",
 ]  # fmt: skip
 SENT = 6_000
+WEEK = 604_800_000
 _PATIENCE_SECONDS = 180.0
 
 
@@ -95,6 +96,7 @@ FIGURES = Figures(
     dead_lettered=1,
     late=1,
     rerouted=2,
+    calls=6,
     windows=1,
     revisions=0,
     partitions=4,
@@ -103,14 +105,14 @@ FIGURES = Figures(
 EXPECTED = Expected(applied=6, duplicates=1, dead_lettered=1, late=1, rerouted=2)
 
 
-def published(*, calls: int = 6, letters: int = 2) -> Published:
+def published(*, calls: int = 6, letters: int = 2, withheld: str | None = None) -> Published:
     kpi = Kpi(
-        scope="workflow", team="a", workflow="b", window_size_ms=300_000, window_start=0, window_end=300_000, revision=1,
+        scope="team", team="a", window_size_ms=WEEK, window_start=0, window_end=WEEK, revision=1, withheld=withheld,
         calls=calls, errors=0, input_tokens=0, cache_read_tokens=0, cache_write_tokens=0, output_tokens=0,
         reasoning_tokens=0, priced_calls=0, unpriced_tokens=0, runs=0, runs_exact=True,
     )  # fmt: skip
     letter = DeadLetter(topic="t", partition=0, offset=0, reason="empty", detail="", payload=b"", received_at=0)
-    return Published({("workflow", "a", "b", 300_000, 0): kpi}, [letter] * letters)
+    return Published({("team", "a", None, WEEK, 0): kpi}, [letter] * letters)
 
 
 def test_the_accounting_holds_only_if_metrics_topics_and_what_was_sent_agree() -> None:
@@ -118,5 +120,7 @@ def test_the_accounting_holds_only_if_metrics_topics_and_what_was_sent_agree() -
     assert not summary(FIGURES._replace(received=12), published(), EXPECTED, 1.0)["accounting_holds"]
     assert not summary(FIGURES, published(calls=7), EXPECTED, 1.0)["accounting_holds"]
     assert not summary(FIGURES, published(letters=1), EXPECTED, 1.0)["accounting_holds"]
+    assert summary(FIGURES, published(calls=5, withheld="group_minimum"), EXPECTED, 1.0)["accounting_holds"]
+    assert not summary(FIGURES, published(withheld="group_minimum"), EXPECTED, 1.0)["accounting_holds"]
     assert not summary(FIGURES._replace(windows=2), published(), EXPECTED, 1.0)["accounting_holds"]
     assert not summary(FIGURES, published(), EXPECTED._replace(applied=5, duplicates=2), 1.0)["accounting_holds"]

@@ -5,13 +5,13 @@ Shares no code with the core. Nothing here knows of chunks, stores, revisions or
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tests.engine_runs import DAY, FIVE, HOUR, NOW, Place
+from tests.engine_runs import DAY, FIVE, HOUR, MONDAY, NOW, WEEK, Place
 from tests.properties.usage_logs import Broken, Event, Record
 
-__all__ = ["Verdicts", "figures", "judge"]
+__all__ = ["Verdicts", "figures", "judge", "kept", "told"]
 
 
 @dataclass(slots=True)
@@ -66,15 +66,39 @@ def _same_call(one: Event, other: Event) -> bool:
     return len(prompts) == 1 and one.output_tokens == other.output_tokens and apart <= 900
 
 
+def kept(record: Record) -> bytes:
+    """What a dead letter keeps of a record: all but its actor. (No other field of these records holds the name.)"""
+    if isinstance(record, Broken) or record.actor is None:
+        return record.value or b""
+    return replace(record, actor="*" * len(record.actor)).value
+
+
 def figures(accepted: Iterable[Event]) -> dict[Place, dict[str, Any]]:
     """The final figures of every window of every scope, as the fields of a KPI."""
     windows: dict[Place, list[Event]] = {}
     for event in accepted:
-        for size in (FIVE, HOUR, DAY):
+        for size in (FIVE, HOUR, DAY, WEEK):
             for workflow in (event.workflow, None):
-                start = event.occurred_at // size * size
+                start = MONDAY + (event.occurred_at - MONDAY) // size * size
                 windows.setdefault((event.team, workflow, size, start), []).append(event)
     return {place: {**_of(events), "window_end": place[3] + place[2]} for place, events in windows.items()}
+
+
+def told(accepted: Iterable[Event]) -> dict[tuple[str, str], tuple[int, int, int, int, int]]:
+    """What must have been told for the first time in the end, by team and workflow: everything, once."""
+    parts: dict[tuple[str, str], list[Event]] = {}
+    for event in accepted:
+        parts.setdefault((event.team, event.workflow), []).append(event)
+    return {
+        name: (
+            sum(event.cost_micro_usd or 0 for event in events),
+            sum(event.input_tokens for event in events),
+            sum(event.cache_read_tokens for event in events),
+            3 * len(events),
+            sum(event.output_tokens for event in events),
+        )
+        for name, events in parts.items()
+    }
 
 
 def _of(events: list[Event]) -> dict[str, Any]:
@@ -83,6 +107,8 @@ def _of(events: list[Event]) -> dict[str, Any]:
     return {
         "calls": len(events),
         "errors": sum(event.status == "error" for event in events),
+        "failed_micro_usd": sum(event.cost_micro_usd or 0 for event in events if event.status != "ok"),
+        "calls_with_run": sum(event.run_id is not None for event in events),
         "input_tokens": sum(event.input_tokens for event in events),
         "cache_read_tokens": sum(event.cache_read_tokens for event in events),
         "cache_write_tokens": 3 * len(events),

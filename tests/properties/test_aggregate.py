@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from streams.core.aggregate import Aggregate
 from streams.core.events import UsageEvent
 from streams.core.keys import RowKey
+from streams.core.results import Results
 from streams.core.windows import Scope, Window
 
 PLACE = RowKey(Window.DAY, Scope.TEAM, 20_458, "payments", "")
@@ -21,10 +22,27 @@ events = st.builds(
     input_tokens=tokens, cache_read_tokens=tokens, cache_write_tokens=tokens, output_tokens=tokens,
     reasoning_tokens=tokens, cost_micro_usd=st.none() | st.sampled_from([0, 1, 2**53]),
     status=st.sampled_from(["ok", "error", "cancelled"]),
+    attributes=st.sampled_from([{}, {"attempt": "1"}, {"attempt": "2"}]),
 )  # fmt: skip
 hashes = st.sampled_from([0, 0, 1, 2, 1 << 63, (1 << 64) - 1])
 costs = st.sampled_from([-1, 0, 1, 2**53])
 counted = st.lists(st.tuples(events, hashes, hashes, costs), max_size=12)
+
+
+def _results(figures: dict[str, int], cycle: dict[int, int]) -> Results:
+    found = Results()
+    for name, amount in figures.items():
+        setattr(found, name, amount)
+    found.cycle = dict(cycle)
+    return found
+
+
+amounts = st.sampled_from([-3, 0, 0, 1, 1_000, 2**40])
+outcomes = st.builds(
+    _results,
+    st.dictionaries(st.sampled_from(["accepted", "reversed", "rating", "cohort_spend", "cohort_accepted"]), amounts),
+    st.dictionaries(st.integers(-1, 2_000), st.sampled_from([-1, 1, 7]), max_size=4),
+)
 
 
 def row_of(*parts: list[Counted]) -> Aggregate:
@@ -75,16 +93,33 @@ def test_the_order_of_events_does_not_matter(events: list[Counted], random: obje
 
 
 @settings(max_examples=100)
-@given(counted, counted, st.integers(0, 2**32 - 1), st.tuples(*[st.integers(-(2**63), 2**63 - 1)] * 5))
+@given(counted, counted, outcomes, outcomes, st.integers(0, 2**32 - 1), st.booleans())
 def test_a_row_reads_back_and_goes_on_as_if_it_had_not_been_written(
-    a: list[Counted], b: list[Counted], revision: int, published: tuple[int, int, int, int, int]
+    a: list[Counted], b: list[Counted], earlier: Results, later: Results, revision: int, partial: bool
 ) -> None:
     """Figures and publication state alike."""
     row = row_of(a)
-    row.revision, row.published = revision, published
+    row.revision, row.partial = revision, partial
+    row.add_results(earlier)
     again = Aggregate.decode(PLACE, row.encode())
-    assert (again.revision, again.published, again.totals) == (revision, published, row.totals)
+    assert (again.revision, again.partial, again.totals) == (revision, partial, row.totals)
     for each in b:
         row.add(*each)
         again.add(*each)
+    for subject in (row, again):
+        subject.add_results(later)
     assert again.encode() == row.encode()
+
+
+@settings(max_examples=100)
+@given(outcomes, outcomes, counted)
+def test_results_can_be_taken_back(one: Results, other: Results, events: list[Counted]) -> None:
+    """In any order, and to the byte: what is left is what the others say."""
+    row, expected = row_of(events), row_of(events)
+    row.add_results(one)
+    row.add_results(other)
+    row.add_results(one, -1)
+    expected.add_results(other)
+    assert row.encode() == expected.encode()
+    row.add_results(other, -1)
+    assert row.encode() == row_of(events).encode()

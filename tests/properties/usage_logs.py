@@ -117,13 +117,14 @@ def _log(drafts: list[Any]) -> list[Record]:
     return log
 
 
-#: Lateness and grace on either side of what logs do; horizons that no log outlives.
+#: Lateness and grace on either side of what logs do; horizons that no log outlives; all figures are told.
 params: Final = st.builds(
     EngineParams,
     lateness_ms=st.sampled_from([0, MINUTE, 11 * MINUTE]),
     grace_ms=st.sampled_from([0, 7 * MINUTE, HOUR, DAY, 40 * DAY]),
     dedupe_horizon_ms=st.just(1_000 * DAY),
     request_horizon_ms=st.just(1_000 * DAY),
+    min_actors=st.just(0),
 )
 
 #: How many records a chunk has, and what follows it.

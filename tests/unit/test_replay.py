@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from streams import replay as module
-from streams.core.engine import EngineParams
 from streams.core.events import UsageDecoder
+from streams.core.params import MIN_ACTORS, EngineParams
 from streams.core.pseudonyms import Pseudonyms
 from streams.replay import Summary, newest_until, replay
 from streams.simulation import DEFAULT_START_MS, simulate
@@ -17,11 +17,11 @@ from streams.simulation import DEFAULT_START_MS, simulate
 _NOW_MS = DEFAULT_START_MS + 86_400_000
 
 
-def run(*paths: Path, key: bytes = b"k" * 16) -> tuple[Summary, bytes, bytes]:
+def run(*paths: Path, key: bytes = b"k" * 16, min_actors: int = 0) -> tuple[Summary, bytes, bytes]:
     kpis, dead = io.BytesIO(), io.BytesIO()
     summary = replay(
         paths,
-        params=EngineParams(),
+        params=EngineParams(min_actors=min_actors),
         decoder=UsageDecoder(),
         pseudonyms=Pseudonyms(key),
         now_ms=_NOW_MS,
@@ -41,14 +41,18 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "usage.jsonl"
 
 
-def test_results_do_not_depend_on_chunks_and_drains(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("min_actors", [0, MIN_ACTORS])
+def test_results_do_not_depend_on_chunks_and_drains(
+    file: Path, monkeypatch: pytest.MonkeyPatch, min_actors: int
+) -> None:
     lines = simulate(2, events=3_000, duplicate_share=0.05, poison_share=0.01, out_of_order_share=0.1)
     file.write_bytes(b"\n".join(lines))
-    whole = run(file)
+    whole = run(file, min_actors=min_actors)
     assert whole[0].holds
+    assert (whole[0].withheld_micro_usd > 0) is (min_actors > 0)
     monkeypatch.setattr(module, "_CHUNK", 7)
     monkeypatch.setattr(module, "_CHUNKS_A_DRAIN", 3)
-    assert run(file) == whole
+    assert run(file, min_actors=min_actors) == whole
 
 
 def test_several_files_are_one_log(file: Path, tmp_path: Path) -> None:
@@ -63,9 +67,10 @@ def test_several_files_are_one_log(file: Path, tmp_path: Path) -> None:
 def test_all_windows_are_closed_at_the_end(file: Path) -> None:
     file.write_bytes(event() + b"\n")
     summary, kpis, _ = run(file)
-    sizes = {(kpi["scope"], kpi["window_size_ms"]) for kpi in map(json.loads, kpis.splitlines())}
-    assert sizes == {(scope, size) for scope in ("team", "workflow") for size in (300_000, 3_600_000, 86_400_000)}
-    assert (summary.windows, summary.kpis) == (6, 6)
+    found = {(kpi["scope"], kpi["window_size_ms"]) for kpi in map(json.loads, kpis.splitlines())}
+    sizes = (300_000, 3_600_000, 86_400_000, 604_800_000)
+    assert found == {(scope, size) for scope in ("team", "workflow") for size in sizes}
+    assert (summary.windows, summary.kpis) == (8, 8)
 
 
 def test_blank_lines_and_line_ends_of_windows_are_no_records(file: Path) -> None:
@@ -82,9 +87,10 @@ def test_a_dead_letter_tells_its_line_and_keeps_its_payload(file: Path) -> None:
     assert letter["received_at"] == _NOW_MS
 
 
-def test_nothing_published_tells_which_key_was_used(file: Path) -> None:
+@pytest.mark.parametrize("min_actors", [0, MIN_ACTORS])
+def test_nothing_published_tells_which_key_was_used(file: Path, min_actors: int) -> None:
     file.write_bytes(b"\n".join(simulate(2, events=1_000)))
-    assert run(file, key=b"a" * 16) == run(file, key=b"b" * 16)
+    assert run(file, key=b"a" * 16, min_actors=min_actors) == run(file, key=b"b" * 16, min_actors=min_actors)
 
 
 def test_an_empty_file_is_an_empty_log(file: Path) -> None:

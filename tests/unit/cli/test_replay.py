@@ -1,12 +1,18 @@
 """``assay replay``: files in, files out, one JSON document."""
 
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import Result
 
+from streams.core.events import UsageDecoder
+from streams.core.params import EngineParams
+from streams.core.pseudonyms import Pseudonyms
+from streams.replay import replay
 from streams.simulation import DEFAULT_START_MS, simulate
 
 Assay = Callable[..., Result]
@@ -43,8 +49,33 @@ def test_the_same_files_give_the_same_bytes_and_every_record_is_accounted_for(
     assert (summary["late"], summary["rerouted"]) == (0, 0)
     kpis = [json.loads(line) for line in (tmp_path / "a" / "kpis").read_text().splitlines()]
     assert len(kpis) == summary["kpis"]
-    by_day = [kpi for kpi in kpis if kpi["scope"] == "team" and kpi["window_size_ms"] == 86_400_000]
-    assert sum(kpi["calls"] for kpi in by_day) == summary["applied"]
+    # What concerns too few people to be told is the rest of the spend, as nobody is held back if all may be told of.
+    told, of_all = weeks(kpis), weeks(told_of_everyone(usage, summary["as_of_ms"]))
+    assert sum(kpi["calls"] for kpi in of_all.values()) == summary["applied"]
+    assert sum(kpi["calls"] for kpi in told.values()) < summary["applied"]
+    assert summary["withheld_micro_usd"] == spend(of_all) - spend(told) > 0
+    for team, kpi in told.items():
+        assert (kpi["withheld"] is None) is (kpi["calls"] == of_all[team]["calls"]), team
+
+
+def told_of_everyone(usage: Path, now_ms: int) -> list[dict[str, Any]]:
+    """What a replay would give if no group were too small."""
+    kpis = io.BytesIO()
+    replay(
+        [usage], params=EngineParams(min_actors=0), decoder=UsageDecoder(), pseudonyms=Pseudonyms(b"k" * 16),
+        now_ms=now_ms, kpis_out=kpis,
+    )  # fmt: skip
+    return [json.loads(line) for line in kpis.getvalue().splitlines()]
+
+
+def weeks(kpis: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The only week of each team, as its last revision has it."""
+    return {kpi["team"]: kpi for kpi in kpis if kpi["scope"] == "team" and kpi["window_size_ms"] == 604_800_000}
+
+
+def spend(kpis: dict[str, dict[str, Any]]) -> int:
+    """All of it."""
+    return sum(kpi["spend_micro_usd"] or 0 for kpi in kpis.values())
 
 
 def test_the_clock_stands_at_the_newest_event_that_is_not_in_the_future(assay: Assay, usage: Path) -> None:

@@ -9,13 +9,14 @@ from streams.core import distinct
 from streams.core.aggregate import VERSION, Aggregate
 from streams.core.events import UsageEvent
 from streams.core.keys import RowKey
+from streams.core.results import Results
 from streams.core.windows import Scope, Window
 
 PLACE = RowKey(Window.HOUR, Scope.WORKFLOW, 490_992, "payments", "review")
 AT = 1_767_571_200_000
 FIGURES = (
     "calls", "errors", "input", "cache_read", "cache_write", "output", "reasoning", "cost", "priced",
-    "unpriced_tokens", "unattributed", "computed", "computed_calls", "filled", "filled_calls",
+    "unpriced_tokens", "unattributed", "computed", "computed_calls", "filled", "filled_calls", "failed", "with_run",
 )  # fmt: skip
 
 
@@ -27,6 +28,14 @@ def event(at: int = AT, **fields: Any) -> UsageEvent:
 def figures(row: Aggregate) -> dict[str, int]:
     """The sums that are not zero, by name."""
     return {name: value for name in FIGURES if (value := getattr(row, name))}
+
+
+def results_of(**amounts: int) -> Results:
+    """Results of some figures, the others zero."""
+    found = Results()
+    for name, amount in amounts.items():
+        setattr(found, name, amount)
+    return found
 
 
 def row_of(*events: UsageEvent, run: int = 0, actor: int = 0) -> Aggregate:
@@ -56,10 +65,20 @@ SUMS = {"input": 1, "cache_read": 20, "cache_write": 300, "output": 4_000, "reas
         ({"cost_micro_usd": 0}, {"priced": 1, "unattributed": 1}),
         ({"status": "error"}, {"errors": 1, "unattributed": 1}),
         ({"status": "cancelled"}, {"unattributed": 1}),
+        (
+            {"status": "error", "cost_micro_usd": 7},
+            {"errors": 1, "cost": 7, "priced": 1, "failed": 7, "unattributed": 1},
+        ),
+        ({"status": "cancelled", "cost_micro_usd": 7}, {"cost": 7, "priced": 1, "failed": 7, "unattributed": 1}),
+        (
+            {"attributes": {"attempt": "2"}, "cost_micro_usd": 7},
+            {"cost": 7, "priced": 1, "failed": 7, "unattributed": 1},
+        ),
+        ({"attributes": {"attempt": "1"}, "cost_micro_usd": 7}, {"cost": 7, "priced": 1, "unattributed": 1}),
     ],
 )
 def test_an_event_is_counted_under_each_of_its_figures(fields: dict[str, Any], expected: dict[str, int]) -> None:
-    """Reasoning is a part of the output and in no sum of tokens; a cost of zero is a cost."""
+    """Reasoning is a part of the output and in no sum of tokens; a cost of zero is a cost; repeating a call is failing."""
     assert figures(row_of(event(**fields))) == {"calls": 1, **expected}
     assert figures(row_of(event(**fields), event(**fields))) == {
         name: 2 * value for name, value in {"calls": 1, **expected}.items()
@@ -72,6 +91,7 @@ def test_runs_and_actors_are_counted_where_there_are_any() -> None:
     for run, actor in ((0, 0), (1, 0), (0, 1), (1, 1), (2, 1)):
         row.add(event(), run, actor)
     assert (distinct.count(row.runs), distinct.count(row.actors), row.unattributed) == (2, 1, 2)
+    assert row.with_run == 3
 
 
 def test_first_and_last_are_those_of_events_in_any_order() -> None:
@@ -80,7 +100,7 @@ def test_first_and_last_are_those_of_events_in_any_order() -> None:
     assert (row.first_ms, row.last_ms) == (AT + 2, AT + 9)
 
 
-def test_totals_are_what_a_publication_compares() -> None:
+def test_totals_are_what_is_told_of_a_row() -> None:
     """Cost, input, cache read, cache write, output."""
     assert row_of(event(**ALL_TOKENS, cost_micro_usd=7)).totals == (7, 1, 20, 300, 4_000)
 
@@ -88,11 +108,10 @@ def test_totals_are_what_a_publication_compares() -> None:
 def test_merging_leaves_publication_state_alone() -> None:
     """Revisions belong to a row, not to its figures."""
     row, other = row_of(event(cost_micro_usd=1)), row_of(event(cost_micro_usd=2))
-    row.revision, row.published = 3, (1, 2, 3, 4, 5)
-    other.revision, other.published = 9, (9, 9, 9, 9, 9)
+    row.revision, other.revision, other.partial = 3, 9, True
     row.merge(other)
-    assert (row.cost, row.revision, row.published) == (3, 3, (1, 2, 3, 4, 5))
-    assert (other.cost, other.revision) == (2, 9)
+    assert (row.cost, row.revision, row.partial) == (3, 3, False)
+    assert (other.cost, other.revision, other.partial) == (2, 9, True)
 
 
 def test_an_empty_row_is_zero() -> None:
@@ -107,26 +126,29 @@ def test_an_empty_row_is_zero() -> None:
 
 
 def test_a_row_is_published_once_by_itself_only() -> None:
-    """The first correction finds what the closing said; later ones find what they said themselves."""
+    """The first correction counts from the closing's publication; later ones from their own."""
     row = row_of(event(cost_micro_usd=5))
     row.published_once()
-    assert (row.revision, row.published) == (1, (5, 0, 0, 0, 0))
-    row.add(event(cost_micro_usd=5), 0, 0)
+    assert row.revision == 1
+    row.revision = 4
     row.published_once()
-    assert (row.revision, row.published) == (1, (5, 0, 0, 0, 0))
+    assert row.revision == 4
 
 
 @pytest.mark.parametrize("runs", [0, 1, 256, 257, 1_000])
 @pytest.mark.parametrize("actors", [0, 3, 300])
-def test_a_row_reads_back_as_it_was_written(runs: int, actors: int) -> None:
+@pytest.mark.parametrize("partial", [False, True], ids=["complete", "partial, with results"])
+def test_a_row_reads_back_as_it_was_written(runs: int, actors: int, partial: bool) -> None:
     """Every field, exact sets and sketches alike."""
     row = Aggregate(PLACE)
-    for number, name in enumerate((*FIGURES, "first_ms", "last_ms", "revision"), start=1):
-        setattr(row, name, 10**number if name != "revision" else 2**32 - 1)
-    row.published = (1, 2, 3, 4, 2**62)
+    for number, name in enumerate((*FIGURES, "first_ms", "last_ms", "revision")):
+        setattr(row, name, 10**number + number if name != "revision" else 2**32 - 1)
     row.runs, row.actors = set(range(runs)), set(range(1 << 63, (1 << 63) + actors))
+    row.partial = partial
+    if partial:
+        row.add_results(results_of(accepted=-1, cohort_spend=2**62))
     again = Aggregate.decode(PLACE, row.encode())
-    for name in (*FIGURES, "first_ms", "last_ms", "revision", "published", "place", "touched"):
+    for name in (*FIGURES, "first_ms", "last_ms", "revision", "partial", "results", "place", "touched"):
         assert getattr(again, name) == getattr(row, name), name
     assert distinct.count(again.runs) == distinct.count(row.runs)
     assert distinct.count(again.actors) == distinct.count(row.actors)
@@ -146,24 +168,65 @@ def test_a_row_of_another_version_is_refused(version: int) -> None:
         Aggregate.decode(PLACE, data)
 
 
-def test_the_layout_is_what_stores_hold() -> None:
-    """Byte for byte: a change needs another version."""
+@pytest.mark.parametrize("results", [None, Results(), results_of(accepted=2, cohort_accepted=-3)])
+def test_the_layout_is_what_stores_hold(results: Results | None) -> None:
+    """Byte for byte: a change needs another version. Results that are all zero take no room."""
     row = row_of(event(**ALL_TOKENS, cost_micro_usd=7, status="error"), run=5, actor=6)
     row.add(event(), 5, 6, computed=9)
-    sums = (2, 1, 1, 20, 300, 4_000, 500, 7, 1, 0, 0, AT, AT, 9, 1, 9, 1)
-    fixed = struct.pack("<B17qI5qI", 2, *sums, 0, 0, 0, 0, 0, 0, 9)
-    assert row.encode() == fixed + b"\x00" + (5).to_bytes(8, "little") + b"\x00" + (6).to_bytes(8, "little")
+    row.results, row.partial = results, True
+    sums = (2, 1, 1, 20, 300, 4_000, 500, 7, 1, 0, 0, AT, AT, 9, 1, 9, 1, 7, 2)
+    fixed = struct.pack("<BB19qIII", 3, 1, *sums, 0, 9, 9)
+    written = b"" if results is None or results == Results() else bytes([4, *[0] * 13, 5])
+    assert row.encode() == fixed + MEMBERS + written
 
 
-def test_a_row_of_the_first_version_is_read_and_written_as_todays() -> None:
-    """The changelog may hold it for as long as nothing else happens in its window."""
-    members = b"\x00" + (5).to_bytes(8, "little") + b"\x00" + (6).to_bytes(8, "little")
-    sums = (1, 1, 1, 20, 300, 4_000, 500, 7, 1, 0, 0, AT, AT)
-    old = struct.pack("<B13qI5qI", 1, *sums, 3, 7, 1, 20, 300, 4_000, 9) + members
-    row = Aggregate.decode(PLACE, old)
-    expected = row_of(event(**ALL_TOKENS, cost_micro_usd=7, status="error"), run=5, actor=6)
-    expected.revision, expected.published = 3, expected.totals
+#: Run 5 and actor 6, as rows hold them.
+MEMBERS = b"\x00" + (5).to_bytes(8, "little") + b"\x00" + (6).to_bytes(8, "little")
+_SUMS_1 = (1, 1, 1, 20, 300, 4_000, 500, 7, 1, 0, 0, AT, AT)
+
+
+@pytest.mark.parametrize(
+    ("old", "computed"),
+    [
+        pytest.param(struct.pack("<B13qI5qI", 1, *_SUMS_1, 3, 7, 1, 20, 300, 4_000, 9), -1, id="1"),
+        pytest.param(struct.pack("<B17qI5qI", 2, *_SUMS_1, 8, 1, 0, 0, 3, 7, 1, 20, 300, 4_000, 9), 8, id="2"),
+    ],
+)
+def test_a_row_of_an_earlier_version_is_read_and_written_as_todays(old: bytes, computed: int) -> None:
+    """The changelog may hold it for as long as nothing else happens in its window. It knew nothing of what had failed."""
+    row = Aggregate.decode(PLACE, old + MEMBERS)
+    expected = Aggregate(PLACE)
+    expected.add(event(**ALL_TOKENS, cost_micro_usd=7, status="error"), 5, 6, computed)
+    expected.revision, expected.failed, expected.with_run = 3, 0, 0
     assert row.encode() == expected.encode()
+
+
+def test_a_sealed_row_says_how_many_and_not_who() -> None:
+    """Everything else stays as it was, and it is written and read as such."""
+    row = row_of(event(cost_micro_usd=1), run=2**63 + 5, actor=2**63 + 6)
+    row.add(event(), 7, 2**63 + 6)
+    before = figures(row)
+    row.seal()
+    again = Aggregate.decode(PLACE, row.encode())
+    assert figures(again) == figures(row) == before
+    assert (distinct.count(again.runs), distinct.count(again.actors)) == (2, 1)
+    assert distinct.is_exact(again.runs)
+    for member in (2**63 + 5, 2**63 + 6):
+        assert member.to_bytes(8, "little") not in row.encode()
+
+
+def test_results_come_and_go_by_themselves() -> None:
+    """A row of outcomes alone is not empty, and one that got all of them back is."""
+    row = Aggregate(PLACE)
+    assert row.empty
+    row.add_results(results_of(accepted=1))
+    other = Aggregate(PLACE)
+    other.merge(row)
+    assert not row.empty
+    assert other.results == row.results
+    row.add_results(results_of(accepted=1), -1)
+    assert row.empty
+    assert other.results == results_of(accepted=1)
 
 
 @pytest.mark.parametrize(

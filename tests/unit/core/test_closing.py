@@ -2,9 +2,11 @@
 
 import pytest
 
-from streams.core.closing import Closer, actor_band
+from streams.core.closing import Closer
 from streams.core.effects import Effects
 from streams.core.events import UsageEvent
+from streams.core.figures import Figures, actor_band
+from streams.core.params import EngineParams
 from streams.core.rows import Rows
 from streams.core.windows import BASE_MS, Watermark, Window
 from streams.state.memory import MemoryStore
@@ -27,7 +29,8 @@ def closer_at(value_ms: int, closing_ms: int, grace_ms: int) -> tuple[Closer, Wa
     """A closer over an empty store."""
     store = MemoryStore()
     mark = Watermark(0, value_ms, value_ms, closing_ms)
-    return Closer(Rows(store, closing_ms), store, mark, grace_ms, ""), mark
+    params = EngineParams(grace_ms=grace_ms, min_actors=0)
+    return Closer(Rows(store, closing_ms), store, mark, params, Figures(params, set())), mark
 
 
 @pytest.mark.parametrize(
@@ -53,7 +56,7 @@ def test_closed_moves_at_ticks_and_too_late_does_not_follow_closing() -> None:
     closer, mark = closer_at(MONDAY, MONDAY, 0)
     mark.closing_ms = MONDAY + HOUR
     before = closer.closed_before, closer.due
-    closer.tick(Effects())
+    closer.close(Effects())
     assert (before, (closer.closed_before, closer.due)) == (
         (MONDAY // BASE_MS, True),
         ((MONDAY + HOUR) // BASE_MS, False),
@@ -69,11 +72,12 @@ def test_a_correction_is_due() -> None:
     due = [closer.due]
     closer.correct(event, 0, 0, -1, effects)
     due.append(closer.due)
-    assert len(effects.writes) == 6
-    closer.tick(effects)
+    assert len(effects.writes) == 8
+    closer.close(effects)
+    closer.publish(effects)
     due.append(closer.due)
     assert due == [False, True, False]
-    assert len(effects.publications) == 6
+    assert len(effects.publications) == 8
 
 
 def test_publications_come_in_an_order_of_their_own() -> None:
@@ -101,10 +105,10 @@ def test_publications_come_in_an_order_of_their_own() -> None:
 @pytest.mark.parametrize("size", list(Window))
 def test_one_tick_may_close_many_windows(size: Window) -> None:
     """After a gap, each of them by itself and with its own figures."""
-    run = EngineRun(lateness_ms=10 * DAY, grace_ms=30 * DAY)
+    run = EngineRun(lateness_ms=50 * DAY, grace_ms=60 * DAY)
     run.feed(*(usage(str(number), MONDAY + number * size, input_tokens=number) for number in range(6)))
     assert run.kpis == []
-    run.feed(usage("end", MONDAY + 20 * DAY, team="end"))
+    run.feed(usage("end", MONDAY + 100 * DAY, team="end"))
     found = [
         (kpi.window_start, kpi.input_tokens) for kpi in run.kpis if kpi.window_size_ms == size and not kpi.workflow
     ]

@@ -7,7 +7,7 @@ import pytest
 from streams.core.costing import CHECKS, CostCheck, check, computed_cost
 from streams.core.events import UsageEvent
 from streams.core.prices import PriceBook, Rates, Tier
-from tests.engine_runs import DAY, FIVE, HOUR, MONDAY, EngineRun, usage
+from tests.engine_runs import DAY, FIVE, HOUR, MONDAY, WEEK, EngineRun, usage
 
 #: A micro-dollar a token of input, two of output; half of it in a batch.
 RATES = Rates(input=1_000_000, output=2_000_000, cache_read=100_000)
@@ -82,7 +82,7 @@ def test_kpis_carry_both_and_what_was_filled_in() -> None:
     run.feed(usage("late", MONDAY, input_tokens=1_000))
     run.crash()
     run.finish()
-    for size in (FIVE, HOUR, DAY):
+    for size in (FIVE, HOUR, DAY, WEEK):
         later = 0 if size == FIVE else 1
         team = run.latest["payments", None, size, MONDAY]
         assert (team.spend_micro_usd, team.priced_calls) == (130, 2)
@@ -96,12 +96,7 @@ def test_kpis_carry_both_and_what_was_filled_in() -> None:
         CostCheck.DIVERGES: 1, CostCheck.COMPUTED_ONLY: 3, CostCheck.UNPRICED: 1, CostCheck.REPORTED_ZERO: 1,
     }  # fmt: skip
     # What the metrics are fed with is spend as far as it is known, each part of it once.
-    added = [
-        publication.added[0]
-        for publication in run.publications
-        if publication.kpi.window_size_ms == FIVE and publication.kpi.workflow
-    ]
-    assert sum(added) == 130 + 10 + 1_000 + 1
+    assert {workflow: told[0] for (_, workflow), told in run.told.items()} == {"review": 130 + 1_000 + 1, "other": 10}
 
 
 def test_without_a_book_nothing_is_computed() -> None:

@@ -126,3 +126,37 @@ def test_the_exact_form_is_what_stores_hold() -> None:
     """Byte for byte: a tag and sorted words; a change needs another row codec version."""
     assert distinct.encode({258, 1}) == b"\x00" + bytes([1, 0, 0, 0, 0, 0, 0, 0]) + bytes([2, 1, 0, 0, 0, 0, 0, 0])
     assert distinct.encode(set(range(300)))[0] == 1
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_sealed_set_says_how_many_and_nothing_else(size: int) -> None:
+    """Written, read, and sealed again."""
+    found = added(members(size))
+    before = distinct.count(found), distinct.is_exact(found)
+    sealed = distinct.sealed(found)
+    data = distinct.encode(sealed)
+    assert len(data) == 10
+    for form in (sealed, distinct.sealed(sealed), distinct.decode(data), distinct.normal(sealed)):
+        assert (distinct.count(form), distinct.is_exact(form)) == before
+        assert distinct.encode(form) == data
+
+
+def test_a_sealed_set_takes_no_members() -> None:
+    """Whoever sealed it had no more to come."""
+    with pytest.raises(ValueError, match="sealed"):
+        distinct.sealed({1}).add(2)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "count", "exact"),
+    [(3, 5, 5, False), (5, 3, 5, False), (0, 5, 5, True), (5, 0, 5, True), (0, 0, 0, True), (0, 1_000, None, False)],
+)
+@pytest.mark.parametrize("both", [False, True])
+def test_of_sealed_sets_the_larger_number_stands(
+    one: int, other: int, count: int | None, exact: bool, both: bool
+) -> None:
+    """There is no union any more; of nothing and a set it is that set."""
+    first, second = added(members(one)) if one else set(), added(members(other, 9)) if other else set()
+    expected = distinct.count(second) if count is None else count
+    merged = distinct.merge(distinct.sealed(first), distinct.sealed(second) if both else second)
+    assert (distinct.count(merged), distinct.is_exact(merged)) == (expected, exact)

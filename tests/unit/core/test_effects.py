@@ -50,3 +50,13 @@ def test_effects_do_not_share_anything() -> None:
     one.writes[b"a"] = b""
     one.of_topic("t").dead_lettered[Reason.EMPTY] += 1
     assert other == Effects()
+
+
+def test_what_is_told_adds_up_by_team_and_workflow() -> None:
+    """Each amount by itself; nothing told is nothing there."""
+    effects = Effects()
+    assert effects.said == {}
+    effects.tell("t", "w", (1, 2, 3, 4, 5))
+    effects.tell("t", "w", (10, 20, 30, 40, 50))
+    effects.tell("t", "", (0, 0, 0, 0, 7))
+    assert effects.said == {("t", "w"): (11, 22, 33, 44, 55), ("t", ""): (0, 0, 0, 0, 7)}

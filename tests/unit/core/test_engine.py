@@ -7,12 +7,14 @@ import pytest
 
 from streams.core import distinct, identity, keys
 from streams.core.aggregate import Aggregate
+from streams.core.distinct import Sealed
 from streams.core.effects import SourcePair
 from streams.core.engine import Chunk, Engine, EngineParams
 from streams.core.kpis import Kpi
 from streams.core.pseudonyms import Pseudonyms, iso_week
 from streams.core.reasons import Reason
-from streams.core.topics import USAGE
+from streams.core.topics import OUTCOMES, USAGE
+from streams.core.windows import Window
 from streams.state.memory import MemoryStore
 from tests.engine_runs import (
     DAY,
@@ -24,7 +26,9 @@ from tests.engine_runs import (
     MONDAY,
     NOW,
     SECOND,
+    WEEK,
     EngineRun,
+    outcome,
     partition_for,
     place_of,
     usage,
@@ -317,21 +321,28 @@ def test_a_closed_window_without_events_begins_with_revision_one() -> None:
     run.feed(usage("late", MONDAY, cost_micro_usd=3), usage("late too", MONDAY, cost_micro_usd=4))
     run.crash()
     run.feed(usage("latest", MONDAY, cost_micro_usd=5), usage("b", MONDAY + 2 * FIVE))
-    [publication] = [each for each in run.publications if place_of(each.kpi) == ("payments", "review", FIVE, MONDAY)]
-    assert (publication.kpi.revision, publication.kpi.calls, publication.added[0]) == (1, 3, 12)
+    [kpi] = of(run, "review", FIVE, MONDAY)
+    assert (kpi.revision, kpi.calls, kpi.spend_micro_usd) == (1, 3, 12)
+    assert run.told["payments", "review"][0] == 12
 
 
-def test_publications_say_what_they_add_to_the_last_one() -> None:
-    """Spend, input, cache read, cache write, output: the sum over all revisions is the current figure."""
+def test_effects_say_what_is_told_for_the_first_time() -> None:
+    """Spend, input, cache read, cache write, output: of what closes and of what comes late, whatever windows repeat."""
     tokens = {"input_tokens": 1, "cache_read_tokens": 2, "cache_write_tokens": 3, "output_tokens": 4}
     run = EngineRun(lateness_ms=0)
-    run.feed(usage("a", MONDAY, cost_micro_usd=10, **tokens), usage("b", MONDAY + FIVE))
-    run.feed(usage("late", MONDAY, cost_micro_usd=5, **tokens), usage("c", MONDAY + 2 * FIVE))
-    added = [each.added for each in run.publications if place_of(each.kpi) == ("payments", None, FIVE, MONDAY)]
-    assert added == [(10, 1, 2, 3, 4), (5, 1, 2, 3, 4)]
+    place = "payments", "review"
+    assert run.feed(usage("a", MONDAY, cost_micro_usd=10, **tokens)).said == {}
+    assert run.feed(usage("b", MONDAY + FIVE)).said == {place: (10, 1, 2, 3, 4)}
+    effects = run.feed(usage("late", MONDAY, cost_micro_usd=5, **tokens), usage("c", MONDAY + 2 * FIVE))
+    assert effects.said == {place: (5, 1, 2, 3, 4)}
     run.crash()
-    run.feed(usage("later", MONDAY, output_tokens=7), usage("d", MONDAY + 3 * FIVE))
-    assert run.publications[-1].added == (0, 0, 0, 0, 7)
+    assert run.feed(usage("later", MONDAY, output_tokens=7), usage("d", MONDAY + HOUR)).said == {place: (0, 0, 0, 0, 7)}
+    run.feed(usage("latest", MONDAY, cost_micro_usd=1), usage("other", MONDAY + 8 * DAY, team="marker", input_tokens=9))
+    run.finish()
+    assert run.finish().said == {}
+    assert run.told == {place: (16, 2, 4, 6, 15), ("marker", "review"): (0, 9, 0, 0, 0)}
+    week = run.latest["payments", None, WEEK, MONDAY]
+    assert (week.spend_micro_usd, week.input_tokens, week.output_tokens) == (16, 2, 15)
 
 
 def test_a_late_event_corrects_every_closed_window_that_holds_it() -> None:
@@ -370,35 +381,88 @@ def test_coarser_windows_are_whole_however_short_the_grace(restarts: bool, grace
     assert revisions(run, "review", DAY, MONDAY) == revisions(run, None, DAY, MONDAY) == [(1, 288)]
 
 
-def test_rows_past_grace_are_deleted() -> None:
-    """Deletions are among the writes, and only what can still change or is still to be summed up stays."""
-    run = EngineRun(lateness_ms=0, grace_ms=2 * HOUR)
-    run.feed(usage("a", MONDAY))
+def kept(run: EngineRun) -> dict[Window, set[tuple[int, bool]]]:
+    """The beginnings of the windows whose rows the state holds, and whether it still says who is in them."""
+    found: dict[Window, set[tuple[int, bool]]] = {}
+    for key, data in run.state(b"w").items():
+        row = Aggregate.decode(keys.parse_row(key), data)
+        known = not (isinstance(row.runs, Sealed) and isinstance(row.actors, Sealed))
+        found.setdefault(row.place.window, set()).add((row.place.start_ms, known))
+    return found
+
+
+def test_rows_past_grace_are_deleted_or_sealed() -> None:
+    """Deletions are among the writes; members stay where an event can still come, and figures until the horizon."""
+    run = EngineRun(lateness_ms=0, grace_ms=2 * HOUR, horizon_ms=20 * DAY)
+    run.feed(usage("a", MONDAY, actor="ada", run_id="r"))
     [row] = run.state(b"w")
     run.feed(usage("b", MONDAY + 2 * HOUR + FIVE - 1))
     assert row in run.store.data
     effects = run.feed(usage("c", MONDAY + 2 * HOUR + FIVE))
     assert effects.writes[row] is None
+    assert kept(run)[Window.HOUR] == {(MONDAY, True)}
     run.feed(usage("d", MONDAY + 3 * DAY))
-    kept = sorted((place.window, place.start_ms) for place in map(keys.parse_row, run.state(b"w")))
-    assert kept == [(FIVE, MONDAY + 3 * DAY)]
+    assert kept(run) == {
+        FIVE: {(MONDAY + 3 * DAY, True)},
+        HOUR: {(MONDAY, False), (MONDAY + 2 * HOUR, False)},
+        # Its week has not closed, and is the union of its days.
+        DAY: {(MONDAY, True)},
+    }
+    run.feed(usage("e", MONDAY + 10 * DAY))
+    days = {(MONDAY, False), (MONDAY + 3 * DAY, False)}
+    hours = {(MONDAY, False), (MONDAY + 2 * HOUR, False), (MONDAY + 3 * DAY, False)}
+    assert kept(run) == {FIVE: {(MONDAY + 10 * DAY, True)}, HOUR: hours, DAY: days, WEEK: {(MONDAY, False)}}
+    run.feed(usage("f", MONDAY + 20 * DAY + HOUR))
+    late = MONDAY + 10 * DAY
+    assert kept(run) == {
+        FIVE: {(MONDAY + 20 * DAY + HOUR, True)},
+        HOUR: hours - {(MONDAY, False)} | {(late, False)},
+        DAY: days | {(late, False)},
+        WEEK: {(MONDAY, False), (MONDAY + WEEK, False)},
+    }
+    run.feed(usage("g", MONDAY + 70 * DAY))
+    assert {start for rows in kept(run).values() for start, _ in rows} == {MONDAY + 70 * DAY}
 
 
-def test_expiry_goes_on_after_a_restart() -> None:
-    """A new engine does not know what the last one deleted, and deletes the rest."""
+def test_a_sealed_row_is_published_as_it_was() -> None:
+    """An outcome of long ago corrects its windows, which still know how many people and runs there were."""
     run = EngineRun(lateness_ms=0, grace_ms=0)
-    run.feed(usage("a", MONDAY), usage("b", MONDAY + HOUR))
+    run.feed(*(usage(f"{number}", MONDAY, actor=f"a{number}", run_id=f"r{number}") for number in range(6)))
+    run.feed(usage("later", MONDAY + 20 * DAY, team="marker"))
+    assert kept(run)[Window.WEEK] == {(MONDAY, False)}
+    run.feed_outcomes(outcome("1", MONDAY, workflow="review"))
+    run.feed(usage("latest", MONDAY + 21 * DAY, team="marker"))
+    for size in (HOUR, DAY, WEEK):
+        for workflow in ("review", None):
+            first, *_, last = of(run, workflow, size, MONDAY)
+            assert (first.runs, first.runs_exact, first.active_actors) == (6, True, "5-9")
+            assert (last.runs, last.runs_exact, last.active_actors) == (6, True, "5-9")
+            assert (last.calls, last.accepted) == (6, 1)
+
+
+def test_expiry_and_sealing_go_on_after_a_restart() -> None:
+    """A new engine deletes and seals the rest, wherever the last one stopped."""
+    run = EngineRun(lateness_ms=0, grace_ms=0)
+    run.feed(usage("a", MONDAY, actor="ada"), usage("b", MONDAY + HOUR, actor="ada"))
     run.crash()
     run.feed(usage("c", MONDAY + 2 * DAY))
-    assert {keys.parse_row(key).start_ms for key in run.state(b"w")} == {MONDAY + 2 * DAY}
+    assert kept(run) == {
+        FIVE: {(MONDAY + 2 * DAY, True)}, HOUR: {(MONDAY, False), (MONDAY + HOUR, False)}, DAY: {(MONDAY, True)},
+    }  # fmt: skip
+    run.crash()
+    run.feed(usage("d", MONDAY + 7 * DAY))
+    assert kept(run)[Window.DAY] == {(MONDAY, False), (MONDAY + 2 * DAY, False)}
+    run.crash()
+    run.feed(usage("e", MONDAY + 60 * DAY))
+    assert {start for rows in kept(run).values() for start, _ in rows} == {MONDAY + 60 * DAY}
 
 
 def test_rows_made_and_expired_within_one_transaction_are_never_written() -> None:
     """They leave publications, and nothing in the state."""
-    run = EngineRun(lateness_ms=0, grace_ms=0)
-    run.feed(usage("a", MONDAY), usage("b", MONDAY + 3 * DAY))
-    assert revisions(run, "review", DAY, MONDAY) == [(1, 1)]
-    assert {keys.parse_row(key).start_ms for key in run.state(b"w")} == {MONDAY + 3 * DAY}
+    run = EngineRun(lateness_ms=0, grace_ms=0, horizon_ms=0)
+    run.feed(usage("a", MONDAY), usage("b", MONDAY + 9 * DAY))
+    assert revisions(run, "review", DAY, MONDAY) == revisions(run, None, WEEK, MONDAY) == [(1, 1)]
+    assert {keys.parse_row(key).start_ms for key in run.state(b"w")} == {MONDAY + 9 * DAY}
 
 
 def test_corrections_waiting_at_a_restart_are_published_after_it() -> None:
@@ -420,7 +484,8 @@ def test_finishing_closes_everything_once() -> None:
     assert len(run.finish().publications) == 0
     sizes = [(kpi.scope, kpi.window_size_ms) for kpi in run.kpis if kpi.window_end > MONDAY]
     assert sorted(sizes) == sorted(
-        [("team", size) for size in (FIVE, HOUR, DAY)] + [("workflow", size) for size in (FIVE, HOUR, DAY)] * 2
+        [("team", size) for size in (FIVE, HOUR, DAY, WEEK)]
+        + [("workflow", size) for size in (FIVE, HOUR, DAY, WEEK)] * 2
     )
     assert {kpi.revision for kpi in run.kpis} == {1}
 
@@ -457,7 +522,7 @@ def test_what_idle_time_closed_is_committed() -> None:
     assert effects.writes[keys.META] is not None
     run.crash()
     run.finish()
-    assert len(run.publications) == 6
+    assert len(run.publications) == 8
 
 
 def test_idle_time_without_consequence_writes_nothing() -> None:
@@ -477,7 +542,7 @@ def test_a_late_event_after_idle_closing_is_a_revision() -> None:
     run.feed(usage("b", MONDAY + 1), now=MONDAY + 30 * DAY + 2 * MINUTE)
     run.idle(MONDAY + 30 * DAY + 4 * MINUTE)
     assert run.dead_letters == []
-    for size in (FIVE, HOUR, DAY):
+    for size in (FIVE, HOUR, DAY, WEEK):
         assert revisions(run, "review", size, MONDAY) == revisions(run, None, size, MONDAY) == [(1, 1), (2, 2)]
 
 
@@ -501,11 +566,22 @@ def test_idle_time_alone_makes_old_events_too_late() -> None:
 
 
 def test_idle_time_forgets_rows_past_grace() -> None:
-    """An idle shard keeps nobody's figures longer than a busy one."""
-    run = EngineRun(lateness_ms=0, grace_ms=HOUR)
+    """An idle shard knows of nobody for longer than a busy one, and keeps no figures longer."""
+    run = EngineRun(lateness_ms=0, grace_ms=HOUR, horizon_ms=20 * DAY)
     run.feed(usage("a", MONDAY, actor="ada"), now=MONDAY)
-    for hour in range(1, 50):
+    # By size: the hours after which the row is there, is sealed, and is deleted.
+    times = {
+        FIVE: (0, 2, 2),
+        HOUR: (1, 24, 20 * 24 + 1),
+        DAY: (24, 7 * 24, 21 * 24),
+        WEEK: (7 * 24, 7 * 24 + 1, 27 * 24),
+    }
+    for hour in range(1, 28 * 24):
         run.idle(MONDAY + hour * HOUR)
+        expected = {
+            size: {(MONDAY, hour < sealed)} for size, (made, sealed, deleted) in times.items() if made <= hour < deleted
+        }
+        assert kept(run) == expected, hour
     assert run.state(b"w") == {}
 
 
@@ -700,9 +776,13 @@ def test_topics_are_counted_apart() -> None:
 
 
 def test_effects_say_how_far_event_time_has_come() -> None:
-    """For the figures of lag and lateness."""
-    effects = EngineRun(lateness_ms=5).feed(usage("a", MONDAY))
+    """For the figures of lag and lateness: usage alone moves the watermark, and each topic has a newest time."""
+    run = EngineRun(lateness_ms=5)
+    effects = run.feed(usage("a", MONDAY), usage("b", MONDAY - 1))
+    assert (effects.newest_ms, effects.watermark_ms, effects.newest) == (MONDAY, MONDAY - 5, {USAGE: MONDAY})
+    effects = run.feed_outcomes(outcome("1", MONDAY + DAY), outcome("2", MONDAY))
     assert (effects.newest_ms, effects.watermark_ms) == (MONDAY, MONDAY - 5)
+    assert effects.newest == {USAGE: MONDAY, OUTCOMES: MONDAY + DAY}
 
 
 def test_stages_are_reported_by_name() -> None:
@@ -713,3 +793,7 @@ def test_stages_are_reported_by_name() -> None:
     engine.step(Chunk(USAGE, 0, [0], [usage("a", MONDAY)], 1, 0), NOW)
     engine.drain()
     assert set(stages) == {"decode", "dedupe", "aggregate", "close"}
+    stages.clear()
+    engine.step(Chunk(OUTCOMES, 0, [0], [outcome("1", MONDAY)], 1, 0), NOW)
+    engine.drain()
+    assert set(stages) == {"join", "close"}

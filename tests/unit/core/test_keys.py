@@ -1,6 +1,6 @@
 """State keys: their order is the order of time, and they can be taken apart again."""
 
-from itertools import combinations
+from itertools import combinations, product
 
 import pytest
 
@@ -13,6 +13,8 @@ PLACES = [
     RowKey(Window.HOUR, Scope.TEAM, 490_992, "payments", ""),
     RowKey(Window.DAY, Scope.WORKFLOW, 20_458, "Zürich/платежи", "夜間 evals"),
     RowKey(Window.DAY, Scope.WORKFLOW, 0, "a", "b\x01"),
+    RowKey(Window.WEEK, Scope.HELD, 2_923, "payments", "pr-review"),
+    RowKey(Window.WEEK, Scope.LATE, 0, "payments", ""),
 ]
 
 
@@ -32,6 +34,8 @@ def test_a_place_knows_its_times() -> None:
     """The window's first millisecond, and the first after it."""
     place = RowKey(Window.HOUR, Scope.TEAM, 490_992, "t", "")
     assert (place.start_ms, place.end_ms) == (1_767_571_200_000, 1_767_574_800_000)
+    week = RowKey(Window.WEEK, Scope.TEAM, 2_923, "t", "")
+    assert (week.start_ms, week.end_ms) == (1_767_571_200_000, 1_768_176_000_000)
 
 
 def test_names_do_not_run_into_each_other() -> None:
@@ -54,11 +58,22 @@ def test_a_range_holds_its_buckets_and_no_others() -> None:
     for bucket, inside in ((9, False), (10, True), (11, True), (12, False)):
         for team in ("\x01", "payments", "\U0010ffff"):
             assert (start <= RowKey(Window.HOUR, Scope.TEAM, bucket, team, "").encode() < end) is inside
-    for window, scope in ((Window.HOUR, Scope.WORKFLOW), (Window.DAY, Scope.TEAM), (Window.FIVE_MINUTES, Scope.TEAM)):
-        assert not start <= RowKey(window, scope, 10, "payments", "").encode() < end
+    for window, scope in product(Window, Scope):
+        inside = (window, scope) == (Window.HOUR, Scope.TEAM)
+        assert (start <= RowKey(window, scope, 10, "payments", "").encode() < end) is inside
+
+
+def test_a_range_may_begin_before_the_epoch() -> None:
+    """As the first week does: there are no rows there."""
+    start, end = row_range(Window.HOUR, Scope.TEAM, -72, 1)
+    assert start <= RowKey(Window.HOUR, Scope.TEAM, 0, "", "").encode() < end
+    assert row_range(Window.HOUR, Scope.TEAM, -72, -1) == (start, start)
 
 
 def test_kinds_of_records_have_prefixes_apart() -> None:
     """No key of one kind can be read as another's; ``i`` and ``r`` are the memories of ids and requests."""
-    prefixes = [keys.META, keys.SOURCES, keys.DIRTY, keys.POSITION, b"w", b"i", b"r"]
+    prefixes = [
+        keys.META, keys.SOURCES, keys.DIRTY, keys.POSITION, keys.RUN, keys.BEGAN, keys.OUTCOME, keys.OUTCOME_HOUR,
+        keys.REFERENCE, keys.LINK, keys.TEAM, b"w", b"i", b"r",
+    ]  # fmt: skip
     assert not any(one.startswith(other) or other.startswith(one) for one, other in combinations(prefixes, 2))

@@ -4,6 +4,7 @@ import pytest
 
 from streams.core import keys
 from streams.core.aggregate import Aggregate
+from streams.core.distinct import Sealed
 from streams.core.events import UsageEvent
 from streams.core.keys import RowKey
 from streams.core.rows import Rows
@@ -126,10 +127,11 @@ def test_a_scan_sees_stored_and_changed_rows_each_once() -> None:
 
 @pytest.mark.parametrize("drain_first", [True, False])
 def test_expired_rows_are_deleted_and_not_written_again(drain_first: bool) -> None:
-    """Whether they lay in the store, or were changed since the last drain; of both scopes, of one size."""
+    """Whether they lay in the store, or were changed since the last drain; of all scopes, of one size."""
     store = stored(counted(place(5)), counted(place(6)), counted(place(5, "w", HOUR)))
     rows = Rows(store, 100 * BASE_MS)
-    for changed in (counted(place(4)), counted(place(5), 2), counted(place(4, "", FIVE, Scope.TEAM))):
+    of_others = [counted(place(4, "", FIVE, scope)) for scope in Scope if scope is not Scope.WORKFLOW]
+    for changed in (counted(place(4)), counted(place(5), 2), *of_others):
         rows.touch(changed)
     if drain_first:
         drained(rows, store)
@@ -152,3 +154,57 @@ def test_expiry_does_not_go_back() -> None:
     rows.drain(writes)
     assert writes == {place(5).encode(): None}
     assert keys.parse_row(next(iter(writes))) == place(5)
+
+
+def members(row: Aggregate) -> tuple[bool, bool]:
+    """Whether a row still says which runs and actors it counted."""
+    return not isinstance(row.runs, Sealed), not isinstance(row.actors, Sealed)
+
+
+def test_rows_below_a_bucket_are_sealed_once() -> None:
+    """Stored and changed ones, of one size and all scopes; given back to whoever has to account for them."""
+    held, pooled = counted(place(4, "w", HOUR, Scope.HELD)), counted(place(5, "", HOUR, Scope.POOLED))
+    store = stored(counted(place(4, "w", HOUR)), counted(place(6, "w", HOUR)), held, counted(place(4)))
+    rows = Rows(store, 100 * BASE_MS)
+    rows.touch(pooled)
+    assert calls(rows.seal(HOUR, 6)) == {place(4, "w", HOUR): 1, held.place: 1, pooled.place: 1}
+    assert rows.seal(HOUR, 6) == rows.seal(HOUR, 3) == []
+    drained(rows, store)
+    kept = {keys.parse_row(key): Aggregate.decode(keys.parse_row(key), data) for key, data in store.data.items()}
+    unsealed = {place(6, "w", HOUR), place(4)}
+    assert {where: members(row) for where, row in kept.items()} == {
+        where: (where in unsealed, where in unsealed) for where in kept
+    }
+    assert len(kept) == 5
+
+
+def test_sealing_goes_on_where_the_last_one_stopped() -> None:
+    """That is kept with the state: what is sealed already is not given back again."""
+    store = stored(counted(place(4, "w", HOUR)), counted(place(5, "w", HOUR)))
+    rows = Rows(store, 0)
+    assert calls(rows.seal(HOUR, 5)) == {place(4, "w", HOUR): 1}
+    drained(rows, store)
+    again = Rows(store, 0, dict(rows.sealed))
+    assert calls(again.seal(HOUR, 9)) == {place(5, "w", HOUR): 1}
+
+
+@pytest.mark.parametrize("where", ["in the store", "changed", "both"])
+def test_a_deleted_row_is_gone_until_it_is_made_anew(where: str) -> None:
+    """For whoever looks for it, before and after it is written."""
+    row = counted(place(5, "w", HOUR), 2)
+    store = stored() if where == "changed" else stored(row)
+    rows = Rows(store, 0)
+    if where != "in the store":
+        rows.touch(row)
+    rows.delete(row.place)
+    assert rows.find(row.place) is None
+    assert rows.get(row.place).calls == 0
+    assert list(rows.scan(HOUR, Scope.WORKFLOW, 0, 10)) == []
+    assert drained(rows, store) == {row.place.encode(): None}
+    assert store.data == {}
+    rows.delete(row.place)
+    anew = counted(row.place)
+    rows.touch(anew)
+    assert rows.find(row.place) is anew
+    assert calls(list(rows.scan(HOUR, Scope.WORKFLOW, 0, 10))) == {row.place: 1}
+    assert drained(rows, store) == {row.place.encode(): anew.encode()}

@@ -1,10 +1,12 @@
 """Windows nest exactly, and the watermark never goes back."""
 
+from datetime import datetime
+
 import pytest
 
-from streams.core.windows import BASE_MS, SIZES, Scope, Watermark, Window
+from streams.core.windows import BASE_MS, PUBLISHED, SIZES, Scope, Watermark, Window
 
-MINUTE = 60_000
+MINUTE, HOUR = 60_000, 3_600_000
 #: 2026-01-05T00:00:00Z.
 MONDAY = 1_767_571_200_000
 
@@ -19,8 +21,38 @@ def readings(mark: Watermark) -> tuple[int, int, int]:
 
 def test_each_window_is_a_whole_number_of_the_finer_one() -> None:
     """So that coarser windows are sums of finer ones."""
-    assert [size // size.finer for size in SIZES] == [1, 12, 24]
+    assert [size // size.finer for size in SIZES] == [1, 12, 24, 7]
     assert SIZES[0] == BASE_MS
+    for size in SIZES:
+        for bucket in (0, 1, 2_922):
+            start, end = size.start_of(bucket), size.start_of(bucket + 1)
+            assert end - start == size
+            assert size.finer.start_of(size.finer.bucket_of(start)) == start
+            assert size.finer.start_of(size.finer.bucket_of(end)) == end
+
+
+@pytest.mark.parametrize(
+    ("size", "first", "last"),
+    [
+        (Window.FIVE_MINUTES, "2026-01-04T23:55", "2026-01-04T23:59:59.999"),
+        (Window.HOUR, "2026-01-04T23:00", "2026-01-04T23:59:59.999"),
+        (Window.DAY, "2026-01-04T00:00", "2026-01-04T23:59:59.999"),
+        (Window.WEEK, "2025-12-29T00:00", "2026-01-04T23:59:59.999"),
+        (Window.WEEK, "1970-01-05T00:00", "1970-01-11T23:59:59.999"),
+    ],
+)
+def test_a_bucket_is_what_the_calendar_says(size: Window, first: str, last: str) -> None:
+    """Weeks are those of ISO 8601, from Monday on; all times are UTC."""
+    start, end = (round(datetime.fromisoformat(f"{at}+00:00").timestamp() * 1_000) for at in (first, last))
+    bucket = size.bucket_of(start)
+    assert (size.bucket_of(start - 1), size.bucket_of(end), size.bucket_of(end + 1)) == (bucket - 1, bucket, bucket + 1)
+    assert size.start_of(bucket) == start
+
+
+def test_buckets_are_never_negative_from_the_epoch_on() -> None:
+    """State keys hold them without a sign: the week of 1970-01-01 is the first."""
+    assert [size.bucket_of(0) for size in SIZES] == [0, 0, 0, 0]
+    assert Window.WEEK.start_of(0) == -3 * 86_400_000
 
 
 def test_coarser_and_finer_are_inverse() -> None:
@@ -28,13 +60,16 @@ def test_coarser_and_finer_are_inverse() -> None:
     for size in SIZES:
         assert size.coarser is None or size.coarser.finer is size
     assert Window.FIVE_MINUTES.finer is Window.FIVE_MINUTES
-    assert Window.DAY.coarser is None
+    assert Window.WEEK.coarser is None
 
 
 def test_codes_and_labels_are_what_was_published() -> None:
     """Codes are in stored keys and labels on dashboards: a change breaks both."""
-    assert [(size.code, size.label) for size in SIZES] == [(1, "5m"), (2, "1h"), (3, "1d")]
-    assert [(int(scope), scope.label) for scope in Scope] == [(1, "workflow"), (2, "team")]
+    assert [(size.code, size.label) for size in SIZES] == [(1, "5m"), (2, "1h"), (3, "1d"), (4, "1w")]
+    assert [(int(scope), scope.label) for scope in PUBLISHED] == [(1, "workflow"), (2, "team")]
+    assert [(int(scope), scope.name) for scope in Scope if scope not in PUBLISHED] == [
+        (3, "HELD"), (4, "POOLED"), (5, "LATE"),
+    ]  # fmt: skip
 
 
 # ---------------------------------------------------------------------------------------------------------- watermark
@@ -57,11 +92,13 @@ def test_an_event_that_is_not_newer_moves_nothing(older: int) -> None:
     assert readings(mark) == before
 
 
-def test_before_the_first_event_idle_time_moves_nothing() -> None:
-    """There is no event time to move on from."""
+def test_before_the_first_event_idle_time_moves_closing_alone() -> None:
+    """There is no event time to move on from, and nothing is too late; what outcomes counted is published."""
     mark = Watermark(MINUTE)
     mark.idle(10**9, MONDAY)
-    assert readings(mark) == (0, 0, 0)
+    assert readings(mark) == (0, 0, MONDAY - MINUTE)
+    mark.observe(MONDAY - HOUR)
+    assert readings(mark) == (MONDAY - HOUR, MONDAY - HOUR - MINUTE, MONDAY - MINUTE)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from streams.core.avro import DEAD_LETTER, KPI
 from streams.core.effects import Effects
 from streams.core.engine import Chunk, EngineParams
 from streams.core.events import UsageDecoder
+from streams.core.outcomes import OutcomeDecoder
 from streams.core.pseudonyms import Pseudonyms
 from streams.core.store import Writes
 from streams.shards.committer import Committer
@@ -171,6 +172,7 @@ def context_in(directory: Path, **changes: Any) -> ShardContext:
         "params": EngineParams(),
         "prices": None,
         "decoder": UsageDecoder(),
+        "outcome_decoder": OutcomeDecoder(),
         "pseudonyms": Pseudonyms(b"a key of the tests"),
         "encoders": Encoders(KPI.to_json, DEAD_LETTER.to_json),
         "partition_for": lambda team: PARTITION,

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from streams.core.deadletters import DeadLetter
-from streams.core.effects import Effects, Publication, Reroute
+from streams.core.effects import Effects, Reroute
 from streams.core.kpis import Kpi
 from streams.shards.outputs import Encoders, Names, kpi_key, outputs
 
@@ -41,7 +41,7 @@ def test_names_lie_behind_the_prefix_and_the_changelog_is_the_installations_own(
 def test_every_effect_is_one_record() -> None:
     """Results and dead letters stay in the shard's partition; a re-routed record goes where it belongs, unchanged."""
     effects = Effects(
-        publications=[Publication(kpi(), (0, 0, 0, 0, 0)), Publication(kpi(revision=2), (0, 0, 0, 0, 0))],
+        publications=[kpi(), kpi(revision=2)],
         dead_letters=[LETTER],
         reroutes=[Reroute("test.assay.usage.v1", 7, b"payments", b"{...}")],
         writes={b"state": b"is the changelog's"},

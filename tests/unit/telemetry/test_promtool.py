@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from streams.clock import FixedClock
-from streams.core.effects import Counts, Effects, Publication, SourcePair
+from streams.core.effects import Counts, Effects, SourcePair
 from streams.core.kpis import Kpi
+from streams.core.outcomes import JoinResult
 from streams.core.reasons import Reason
 from streams.telemetry.catalogue import CATALOGUE
 from streams.telemetry.exposition import render
@@ -58,7 +59,9 @@ def test_promtool_finds_no_fault_with_the_metrics_of_a_busy_worker(promtool: str
             counts={"assay.usage.v1": Counts(2, 1, dead_lettered=Counter({Reason.EMPTY: 1}))},
             duplicate_requests=Counter({SourcePair('a"b\\c\nd', "é"): 1}),
             request_conflicts=Counter({SourcePair("a", "b"): 1}),
-            publications=[Publication(WINDOW, (1, 2, 3, 4, 5))],
+            publications=[WINDOW],
+            said={(WINDOW.team, WINDOW.workflow or ""): (1, 2, 3, 4, 5)},
+            joins=Counter({JoinResult.RUN: 1}),
         )
     )
     telemetry.progressed("assay.usage.v1", 0, 990_000)

@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from streams.clock import FixedClock
-from streams.core.effects import Counts, Effects, Publication, SourcePair
+from streams.core.effects import Amounts, Counts, Effects, SourcePair
 from streams.core.kpis import Kpi
+from streams.core.outcomes import JoinResult
 from streams.core.reasons import Reason
-from streams.core.windows import Window
+from streams.core.windows import PUBLISHED, SIZES, Window
 from streams.errors import ConfigError
 from streams.telemetry.catalogue import CATALOGUE
 from streams.telemetry.exposition import render
@@ -43,17 +44,20 @@ def by_topic(samples: dict[tuple[str, ...], float], part: str, topic: str) -> fl
 
 
 def published(
-    team: str, workflow: str | None, added: tuple[int, int, int, int, int], *, revision: int = 1,
-    size: Window = Window.FIVE_MINUTES, priced: bool = True,
-) -> Publication:  # fmt: skip
-    kpi = Kpi(
+    team: str, workflow: str | None, *, revision: int = 1, size: Window = Window.FIVE_MINUTES
+) -> Kpi:  # fmt: skip
+    """A window whose figures are none of the metrics' business: what it tells for the first time is told apart."""
+    return Kpi(
         scope="team" if workflow is None else "workflow", team=team, workflow=workflow, window_size_ms=int(size),
-        window_start=0, window_end=int(size), revision=revision, calls=1, errors=0, input_tokens=added[1],
-        cache_read_tokens=added[2], cache_write_tokens=added[3], output_tokens=added[4], reasoning_tokens=0,
-        spend_micro_usd=added[0] if priced else None, priced_calls=int(priced), unpriced_tokens=0, runs=0,
-        runs_exact=True,
+        window_start=0, window_end=int(size), revision=revision, calls=1, errors=0, input_tokens=999,
+        cache_read_tokens=999, cache_write_tokens=999, output_tokens=999, reasoning_tokens=0, spend_micro_usd=999,
+        priced_calls=1, unpriced_tokens=0, runs=0, runs_exact=True,
     )  # fmt: skip
-    return Publication(kpi, added)
+
+
+def saying(amounts: Amounts, team: str = "pay", workflow: str = "chat", *, revision: int = 1) -> Effects:
+    """One window that tells amounts for the first time."""
+    return Effects(publications=[published(team, workflow, revision=revision)], said={(team, workflow): amounts})
 
 
 counts = st.builds(
@@ -128,7 +132,9 @@ def test_one_call_counts_all_effects_of_a_transaction() -> None:
     subject.effects(
         Effects(
             counts={USAGE: Counts(2, 1, 1)},
-            publications=[published("pay", "chat", (2_500_000, 1, 2, 3, 4))],
+            publications=[published("pay", "chat")],
+            said={("pay", "chat"): (2_500_000, 1, 2, 3, 4)},
+            joins=Counter({JoinResult.RUN: 5, JoinResult.NO_USAGE: 2}),
             duplicate_requests=Counter({SourcePair("litellm", "claude-code"): 3}),
             request_conflicts=Counter({SourcePair("claude-code", "litellm"): 1}),
         )
@@ -140,24 +146,36 @@ def test_one_call_counts_all_effects_of_a_transaction() -> None:
     assert samples["assay_spend_usd_total", "pay", "chat"] == 2.5
     tokens = {key[1]: value for key, value in samples.items() if key[0] == "assay_tokens_total"}
     assert tokens == {"input": 1, "cache_read": 2, "cache_write": 3, "output": 4}
+    joins = {key[1]: value for key, value in samples.items() if key[0] == "assay_outcome_joins_total"}
+    assert joins == {**dict.fromkeys(map(str, JoinResult), 0), "run": 5, "no_usage": 2}
 
 
-def test_only_five_minute_windows_of_workflows_feed_spend_so_that_nothing_counts_twice() -> None:
+def test_windows_repeat_what_was_told_and_feed_no_spend_so_that_nothing_counts_twice() -> None:
     subject = telemetry()
-    figures = (1_000_000, 10, 0, 0, 5)
-    windows = [published("pay", workflow, figures, size=size) for workflow in ("chat", None) for size in Window]
-    subject.effects(Effects(publications=windows))
+    windows = [published("pay", workflow, size=size) for workflow in ("chat", None) for size in SIZES]
+    subject.effects(Effects(publications=windows, said={("pay", "chat"): (1_000_000, 10, 0, 0, 5)}))
     samples = scrape(subject)
     assert {key for key in samples if key[0] == "assay_spend_usd_total"} == {("assay_spend_usd_total", "pay", "chat")}
     assert samples["assay_spend_usd_total", "pay", "chat"] == 1
-    assert sum(value for key, value in samples.items() if key[0] == "assay_windows_published_total") == len(windows)
+    assert samples["assay_tokens_total", "input", "pay", "chat"] == 10
+    counted = {key[1:]: value for key, value in samples.items() if key[0] == "assay_windows_published_total"}
+    assert counted == {(scope.label, size.label): 1 for scope in PUBLISHED for size in SIZES}
 
 
-def test_a_revision_adds_its_difference_and_never_lowers_a_counter() -> None:
+def test_what_only_the_team_tells_is_pooled_and_is_in_the_teams_spend() -> None:
+    subject = telemetry()
+    subject.effects(Effects(said={("pay", "chat"): (1_000_000, 1, 0, 0, 0), ("pay", ""): (500_000, 2, 0, 0, 0)}))
+    samples = scrape(subject)
+    assert samples["assay_spend_usd_total", "pay", "(pooled)"] == 0.5
+    assert samples["assay_tokens_total", "input", "pay", "(pooled)"] == 2
+    assert sum(value for key, value in samples.items() if key[:2] == ("assay_spend_usd_total", "pay")) == 1.5
+
+
+def test_a_revision_counts_as_one_and_no_counter_is_ever_lowered() -> None:
     subject = telemetry()
     spend = []
     for revision, added in enumerate((2_000_000, 500_000, -1_000_000, 250_000, 1_000_000), 1):
-        subject.effects(Effects(publications=[published("pay", "chat", (added, 0, 0, 0, 0), revision=revision)]))
+        subject.effects(saying((added, 0, 0, 0, 0), revision=revision))
         spend.append(scrape(subject)["assay_spend_usd_total", "pay", "chat"])
     assert spend == [2, 2.5, 2.5, 2.5, 2.75]
     assert scrape(subject)["assay_window_revisions_total",] == 4
@@ -166,7 +184,7 @@ def test_a_revision_adds_its_difference_and_never_lowers_a_counter() -> None:
 
 def test_spend_that_no_source_reported_has_no_sample() -> None:
     subject = telemetry()
-    subject.effects(Effects(publications=[published("pay", "chat", (0, 7, 0, 0, 1), priced=False)]))
+    subject.effects(saying((0, 7, 0, 0, 1)))
     samples = scrape(subject)
     assert not [key for key in samples if key[0] == "assay_spend_usd_total"]
     assert samples["assay_tokens_total", "input", "pay", "chat"] == 7
@@ -204,8 +222,10 @@ def test_present_conditions_are_read_at_the_scrape_and_unknown_ones_have_no_samp
     now = [Readings()]
     subject.read_from(lambda: now[0])
     assert ("assay_standby_lag_records",) not in scrape(subject)
-    now[0] = Readings(2, 3, 1, 40, {StatePart.BLOCK_CACHE: 512})
+    assert scrape(subject)["assay_withheld_spend_usd",] == 0
+    now[0] = Readings(2, 3, 1, 40, {StatePart.BLOCK_CACHE: 512}, withheld_micro_usd=2_500_000)
     samples = scrape(subject)
+    assert samples["assay_withheld_spend_usd",] == 2.5
     assert samples["assay_recovering",] == 2
     assert samples["assay_shards", "active"] == 3
     assert samples["assay_shards", "standby"] == 1
@@ -232,8 +252,7 @@ def test_transactions_stages_and_recoveries_are_observed() -> None:
 
 def test_workflows_beyond_the_budget_become_other_visibly_and_lose_no_money() -> None:
     subject = telemetry(max_series=1_200)
-    windows = [published("pay", f"w{number}", (1_000_000, 1, 1, 1, 1)) for number in range(500)]
-    subject.effects(Effects(publications=windows))
+    subject.effects(Effects(said={("pay", f"w{number}"): (1_000_000, 1, 1, 1, 1) for number in range(500)}))
     samples = scrape(subject)
     assert sum(value for key, value in samples.items() if key[0] == "assay_spend_usd_total") == 500
     told_apart = [key for key in samples if key[0] == "assay_spend_usd_total" and "other" not in key]
@@ -246,7 +265,7 @@ def test_workflows_beyond_the_budget_become_other_visibly_and_lose_no_money() ->
 
 def test_a_denied_label_appears_nowhere() -> None:
     subject = telemetry(denied_labels=["workflow", "partition"])
-    subject.effects(Effects(publications=[published("pay", name, (1_000_000, 0, 0, 0, 0)) for name in "xyz"]))
+    subject.effects(Effects(said={("pay", name): (1_000_000, 0, 0, 0, 0) for name in "xyz"}))
     assert scrape(subject)["assay_spend_usd_total", "pay"] == 3
     assert b"workflow=" not in render(subject)
 

@@ -1,0 +1,121 @@
+"""A row as the KPI record that is published of it."""
+
+from typing import Final
+
+from streams.core import distinct
+from streams.core.aggregate import MOST, Aggregate
+from streams.core.kpis import Kpi
+from streams.core.params import EngineParams
+from streams.core.results import RATING_UNIT, Results, quantile
+from streams.core.windows import Scope, Window
+
+__all__ = ["GROUP_MINIMUM", "Figures", "actor_band"]
+
+#: Why figures leave something out: the only reason there is.
+GROUP_MINIMUM: Final = "group_minimum"
+
+_BANDS: Final = ((0, "0"), (4, "1-4"), (9, "5-9"), (19, "10-19"), (49, "20-49"), (99, "50-99"))
+_SHARES: Final = ((20, "0-20%"), (40, "20-40%"), (60, "40-60%"), (80, "60-80%"))
+_DEPTHS: Final = ((9, "0-9"), (99, "10-99"), (999, "100-999"))
+_NOTHING: Final = Results()
+
+
+def actor_band(actors: int) -> str:
+    """The band in which a number of active actors is published."""
+    return _band(actors, _BANDS, "100+")
+
+
+def _band(number: int, bands: tuple[tuple[int, str], ...], above: str) -> str:
+    for most, band in bands:
+        if number <= most:
+            return band
+    return above
+
+
+class Figures:
+    """Makes KPI records. ``teams`` are those of which an outcome has come in: their figures may say zero."""
+
+    def __init__(self, params: EngineParams, teams: set[str]) -> None:
+        self.teams: Final = teams
+        self._version: Final = params.config_version
+        self._expected: Final = params.outcomes_expected
+        self._licensed: Final = params.licensed_actors
+
+    def of(self, row: Aggregate, revision: int) -> Kpi:
+        """One revision of a row. What is not known is None: no cost, no source of outcomes, no run that is mature."""
+        row.saturate()
+        window, scope, bucket, team, workflow = row.place
+        calls = row.calls
+        actors = distinct.count(row.actors)
+        kpi = Kpi(
+            scope=scope.label,
+            team=team,
+            workflow=workflow or None,
+            window_size_ms=int(window),
+            window_start=window.start_of(bucket),
+            window_end=window.start_of(bucket + 1),
+            revision=revision,
+            calls=calls,
+            errors=row.errors,
+            input_tokens=row.input,
+            cache_read_tokens=row.cache_read,
+            cache_write_tokens=row.cache_write,
+            output_tokens=row.output,
+            reasoning_tokens=row.reasoning,
+            spend_micro_usd=row.cost if row.priced else None,
+            priced_calls=row.priced,
+            unpriced_tokens=row.unpriced_tokens,
+            runs=distinct.count(row.runs),
+            runs_exact=distinct.is_exact(row.runs),
+            active_actors=actor_band(actors) if calls > row.unattributed else None,
+            first_event=row.first_ms if calls else None,
+            last_event=row.last_ms if calls else None,
+            config_version=self._version,
+            computed_micro_usd=row.computed if row.computed_calls else None,
+            computed_calls=row.computed_calls,
+            filled_in_micro_usd=row.filled if row.filled_calls else None,
+            filled_in_calls=row.filled_calls,
+            failed_micro_usd=row.failed,
+            calls_with_run=row.with_run,
+        )
+        results = row.results or _NOTHING
+        if results.outcomes or self._expected.get(team, team in self.teams):
+            self._add_outcomes(kpi, row, results)
+        if results.cohort_runs:
+            self._add_cohort(kpi, results)
+        if row.partial and window >= Window.DAY:
+            # Of shorter windows it would tell when the few that are left out were at work.
+            kpi.withheld = GROUP_MINIMUM
+        if window is Window.WEEK and scope is Scope.TEAM:
+            self._add_adoption(kpi, team, actors)
+        return kpi
+
+    def _add_outcomes(self, kpi: Kpi, row: Aggregate, results: Results) -> None:
+        kpi.accepted, kpi.rejected, kpi.reversed = results.accepted, results.rejected, results.reversed
+        kpi.neutral, kpi.outcomes_by_run = results.neutral, results.by_run
+        kpi.defects, kpi.incidents, kpi.ratings = results.defects, results.incidents, results.ratings
+        kpi.rating_sum = results.rating / RATING_UNIT if results.ratings else None
+        kpi.cycle_times = sum(results.cycle.values())
+        kpi.cycle_time_p50_ms = quantile(results.cycle, 0.5)
+        kpi.cycle_time_p90_ms = quantile(results.cycle, 0.9)
+        if results.accepted > 0 and (row.priced or row.filled_calls):
+            # To the micro-dollar, halves up: floats hold no sums of billions of dollars.
+            kpi.cost_per_accepted_micro_usd = (2 * row.totals[0] + results.accepted) // (2 * results.accepted)
+
+    def _add_cohort(self, kpi: Kpi, results: Results) -> None:
+        kpi.cohort_runs, kpi.cohort_orphan_runs = results.cohort_runs, results.orphan_runs
+        kpi.cohort_spend_micro_usd = min(results.cohort_spend, MOST)
+        kpi.cohort_orphan_spend_micro_usd = min(results.orphan_spend, MOST)
+        kpi.cohort_runs_with_outcome = results.cohort_with_outcome
+        kpi.cohort_accepted = results.cohort_accepted
+        kpi.outcome_coverage = results.cohort_with_outcome / results.cohort_runs
+        if results.cohort_spend:
+            kpi.orphan_spend_ratio = results.orphan_spend / results.cohort_spend
+
+    def _add_adoption(self, kpi: Kpi, team: str, actors: int) -> None:
+        licensed = self._licensed.get(team)
+        kpi.licensed_actors = licensed
+        if actors:
+            kpi.depth = _band(kpi.calls // actors, _DEPTHS, "1000+")
+            if licensed:
+                kpi.adoption = _band(100 * actors // licensed, _SHARES, "80-100%")

@@ -1,0 +1,183 @@
+"""Runs: what each agent run or session cost so far, and what it has come to."""
+
+import struct
+from typing import Final
+
+from xxhash import xxh3_64_intdigest
+
+from streams.core import keys
+from streams.core.store import StateView, Writes
+from streams.core.windows import SIZES, Window
+
+__all__ = ["HOUR_LEVEL", "MOST_LINKS", "NOT_BEGUN", "NO_LEVEL", "Run", "Runs", "run_hash"]
+
+#: When a run begins of which no usage is known.
+NOT_BEGUN: Final = 1 << 62
+
+_HEAD: Final = struct.Struct("<BBqqqqqqqqH")
+_LINKS: Final = struct.Struct("<IH")
+#: Outcomes that a run itself remembers; those of an evaluation with thousands of cases have records of their own.
+MOST_LINKS: Final = 64
+_VERSION: Final = 1
+#: Levels: the place of a window's size in SIZES, and one beyond them for what no window tells.
+HOUR_LEVEL: Final = SIZES.index(Window.HOUR)
+NO_LEVEL: Final = len(SIZES)
+_HOUR_MS: Final = 3_600_000
+#: Runs kept in memory between transactions; all others are read back when an event names them.
+_CACHE_BOUND: Final = 20_000
+
+
+def run_hash(team: str, run_id: str, seed: int) -> int:
+    """64 bits that stand for a run of a team, never 0; the NUL between them cannot occur in either."""
+    return xxh3_64_intdigest(f"{team}\0{run_id}".encode(), seed) or 1
+
+
+class Run:
+    """One run; mutable, owned by one shard.
+
+    ``workflow`` is that of its earliest usage (of two at once the lesser name), so that it does not depend on the order
+    of arrival. ``spend`` is in micro-dollars as far as it is known. ``personal`` once any of its usage concerns a
+    person. ``outcomes`` are those joined to it, ``accepted`` those of them that were accepted and not undone, ``linked``
+    all that name it, of which ``links`` are the first ones' identities. ``settled`` once it is mature: what its cohort then counted is ``told``, its spend, accepted and
+    outcomes. ``level`` is the finest window of its workflow that may tell of it: the one that holds everything people did
+    in it, and that was still open for all of it. Then all whom it concerns are among those whom the window concerns.
+    """
+
+    __slots__ = (
+        "accepted", "began_ms", "calls", "hash", "level", "linked", "links", "outcomes", "personal", "settled", "spend", "team", "told",
+        "touched", "workflow",
+    )  # fmt: skip
+
+    def __init__(self, number: int, team: str) -> None:
+        self.hash = number
+        self.team = team
+        self.workflow = ""
+        self.began_ms = NOT_BEGUN
+        self.calls = 0
+        self.spend = 0
+        self.personal = False
+        self.outcomes = 0
+        self.accepted = 0
+        self.linked = 0
+        self.links: list[int] = []
+        self.level = HOUR_LEVEL
+        self.settled = False
+        self.told = (0, 0, 0)
+        self.touched = False
+
+    def use(self, at_ms: int, workflow: str, spend: int, personal: bool) -> bool:
+        """Count one call; True if that is news beyond its sums: it began earlier than was known, or is settled.
+
+        ``spend`` is -1 where nobody knows it.
+        """
+        self.calls += 1
+        if spend > 0:
+            self.spend += spend
+        if personal:
+            self.personal = True
+            if self.began_ms != NOT_BEGUN and (
+                at_ms // _HOUR_MS != self.began_ms // _HOUR_MS or workflow != self.workflow
+            ):
+                self.spread(at_ms, workflow)
+        return self.settled or at_ms < self.began_ms or (at_ms == self.began_ms and workflow < self.workflow)
+
+    def spread(self, at_ms: int, workflow: str) -> None:
+        """People have a part in the run at another time, or in another workflow, than it began."""
+        level = HOUR_LEVEL
+        while level < NO_LEVEL and SIZES[level].bucket_of(at_ms) != SIZES[level].bucket_of(self.began_ms):
+            level += 1
+        self.level = max(self.level, level if workflow == self.workflow else NO_LEVEL)
+
+    def encode(self) -> bytes:
+        """The run as bytes."""
+        team = self.team.encode()
+        flags = self.personal | self.settled << 1 | self.level << 2
+        spend, accepted, outcomes = self.told
+        return (
+            _HEAD.pack(
+                _VERSION, flags, self.began_ms, self.calls, min(self.spend, NOT_BEGUN), self.outcomes, self.accepted,
+                min(spend, NOT_BEGUN), accepted, outcomes, len(team),
+            )
+            + team + _LINKS.pack(self.linked, len(self.links))
+            + b"".join([link.to_bytes(8, "little") for link in self.links]) + self.workflow.encode()
+        )  # fmt: skip
+
+    @classmethod
+    def decode(cls, number: int, data: bytes) -> "Run":
+        """The inverse of :meth:`encode`. Raises ValueError on an unknown version."""
+        (
+            version, flags, began_ms, calls, spend, outcomes, accepted, told_spend, told_accepted, told_outcomes, size,
+        ) = _HEAD.unpack_from(data)  # fmt: skip
+        if version != _VERSION:
+            raise ValueError(f"run codec version {version}, expected {_VERSION}")
+        start = _HEAD.size + size
+        run = cls(number, data[_HEAD.size : start].decode())
+        run.linked, count = _LINKS.unpack_from(data, start)
+        start += _LINKS.size
+        run.links = [int.from_bytes(data[start + 8 * n : start + 8 * n + 8], "little") for n in range(count)]
+        run.workflow = data[start + 8 * count :].decode()
+        run.began_ms, run.calls, run.spend, run.outcomes, run.accepted = began_ms, calls, spend, outcomes, accepted
+        run.personal, run.settled = bool(flags & 1), bool(flags & 2)
+        run.level = flags >> 2
+        run.told = (told_spend, told_accepted, told_outcomes)
+        return run
+
+
+class Runs:
+    """The runs of one shard, read when they are named and written once a transaction.
+
+    ``known`` are those in memory, by the id that events name them by: the hot path looks here first, and must compare
+    the team, since two teams may use one id.
+    """
+
+    def __init__(self, store: StateView, seed: int) -> None:
+        self.known: dict[str, Run] = {}
+        self.changed: list[Run] = []
+        self._store = store
+        self._seed = seed
+        self._by_hash: dict[int, Run] = {}
+
+    def of(self, team: str, run_id: str) -> Run:
+        """The run that events of a team name; a new one that has not begun if there is none."""
+        run = self.known.get(run_id)
+        if run is None or run.team != team:
+            number = run_hash(team, run_id, self._seed)
+            run = self.find(number) or Run(number, team)
+            self._by_hash[number] = run
+            self.known[run_id] = run
+        return run
+
+    def find(self, number: int) -> Run | None:
+        """A run by its hash."""
+        run = self._by_hash.get(number)
+        if run is None:
+            data = self._store.get(keys.RUN + number.to_bytes(8, "big"))
+            run = None if data is None else Run.decode(number, data)
+            if run is not None:
+                self._by_hash[number] = run
+        return run
+
+    def touch(self, run: Run) -> None:
+        """Mark a run as changed."""
+        if not run.touched:
+            run.touched = True
+            self.changed.append(run)
+
+    def forget(self, numbers: set[int], writes: Writes) -> None:
+        """Delete runs that nothing can reach any more."""
+        gone = {number for number in numbers if self._by_hash.pop(number, None) is not None}
+        if gone:
+            self.changed = [run for run in self.changed if run.hash not in gone]
+            self.known = {name: run for name, run in self.known.items() if run.hash not in gone}
+        for number in numbers:
+            writes[keys.RUN + number.to_bytes(8, "big")] = None
+
+    def drain(self, writes: Writes) -> None:
+        """Write all changed runs, and make room."""
+        for run in self.changed:
+            run.touched = False
+            writes[keys.RUN + run.hash.to_bytes(8, "big")] = run.encode()
+        self.changed = []
+        if len(self._by_hash) > _CACHE_BOUND:
+            self._by_hash.clear()
+            self.known.clear()
