@@ -32,6 +32,7 @@ def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> 
     lazy={
         "worker": Lazy("streams.cli.worker:worker", "Consume events and publish KPIs until stopped."),
         "replay": Lazy("streams.cli.replay:replay", "Run the pure core over files, without Kafka."),
+        "report": Lazy("streams.cli.report:report", "Show what a week's spend came to."),
         "simulate": Lazy("streams.cli.simulate:simulate", "Write the usage of a seeded, made-up company."),
         "import": Lazy("streams.cli.imports:imports", "Turn recorded traces and tables into events."),
         "check": Lazy("streams.cli.check:check", "Check what an operator has set up."),

@@ -108,9 +108,9 @@ class Closer:
         """
         while size.coarser is not None:
             bucket = size.bucket_of(at_ms)
-            if bucket < self._closed[size] and not self._holds_back(
-                RowKey(size, Scope.WORKFLOW, bucket, team, workflow)
-            ):
+            place = RowKey(size, Scope.WORKFLOW, bucket, team, workflow)
+            # One that is still open may turn out to tell it.
+            if bucket >= self._closed[size] or not self._holds_back(place):
                 break
             size = size.coarser
         return Window.HOUR.bucket_of(size.start_of(size.bucket_of(at_ms) + 1)) - 1

@@ -9,7 +9,7 @@ from streams.core.params import EngineParams
 from streams.core.results import RATING_UNIT, Results, quantile
 from streams.core.windows import Scope, Window
 
-__all__ = ["GROUP_MINIMUM", "Figures", "actor_band"]
+__all__ = ["GROUP_MINIMUM", "Figures", "actor_band", "rounded"]
 
 #: Why figures leave something out: the only reason there is.
 GROUP_MINIMUM: Final = "group_minimum"
@@ -25,6 +25,12 @@ def actor_band(actors: int) -> str:
     return _band(actors, _BANDS, "100+")
 
 
+def rounded(amount: int) -> int:
+    """An amount to two significant digits."""
+    unit: int = 10 ** max(0, len(str(amount)) - 2)
+    return (amount + unit // 2) // unit * unit
+
+
 def _band(number: int, bands: tuple[tuple[int, str], ...], above: str) -> str:
     for most, band in bands:
         if number <= most:
@@ -37,6 +43,7 @@ class Figures:
 
     def __init__(self, params: EngineParams, teams: set[str]) -> None:
         self.teams: Final = teams
+        self._guarded: Final = params.min_actors > 0
         self._version: Final = params.config_version
         self._expected: Final = params.outcomes_expected
         self._licensed: Final = params.licensed_actors
@@ -75,7 +82,7 @@ class Figures:
             computed_calls=row.computed_calls,
             filled_in_micro_usd=row.filled if row.filled_calls else None,
             filled_in_calls=row.filled_calls,
-            failed_micro_usd=row.failed,
+            failed_micro_usd=rounded(row.failed) if actors and self._guarded else row.failed,
             calls_with_run=row.with_run,
         )
         results = row.results or _NOTHING
@@ -104,13 +111,16 @@ class Figures:
 
     def _add_cohort(self, kpi: Kpi, results: Results) -> None:
         kpi.cohort_runs, kpi.cohort_orphan_runs = results.cohort_runs, results.orphan_runs
-        kpi.cohort_spend_micro_usd = min(results.cohort_spend, MOST)
-        kpi.cohort_orphan_spend_micro_usd = min(results.orphan_spend, MOST)
+        spend, orphan_spend = results.cohort_spend, results.orphan_spend
+        if results.cohort_personal:
+            # Not all of a window's spend is in its cohort: exact, the difference would be what a few people spent.
+            spend, orphan_spend = rounded(spend), rounded(orphan_spend)
+        kpi.cohort_spend_micro_usd, kpi.cohort_orphan_spend_micro_usd = min(spend, MOST), min(orphan_spend, MOST)
         kpi.cohort_runs_with_outcome = results.cohort_with_outcome
         kpi.cohort_accepted = results.cohort_accepted
         kpi.outcome_coverage = results.cohort_with_outcome / results.cohort_runs
-        if results.cohort_spend:
-            kpi.orphan_spend_ratio = results.orphan_spend / results.cohort_spend
+        if spend:
+            kpi.orphan_spend_ratio = min(1.0, orphan_spend / spend)
 
     def _add_adoption(self, kpi: Kpi, team: str, actors: int) -> None:
         licensed = self._licensed.get(team)

@@ -253,6 +253,7 @@ class Joiner:
         found = Results()
         found.cohort_runs, found.cohort_spend = 1, spend
         found.cohort_with_outcome, found.cohort_accepted = int(outcomes > 0), accepted
+        found.cohort_personal = int(run.personal)
         if accepted <= 0 and (run.team, run.workflow) not in self._params.exploratory:
             found.orphan_runs, found.orphan_spend = 1, spend
         return found

@@ -25,7 +25,7 @@ _MAPPING: Final = LogarithmicMapping(0.01)
 #: The slot of durations below a millisecond.
 _ZERO: Final = -1
 #: Figures that are one number each.
-_COUNT: Final = 15
+_COUNT: Final = 16
 
 
 def slot(duration_ms: int) -> int:
@@ -54,11 +54,11 @@ class Results:
     ``accepted`` any more. ``by_run`` counts outcomes that were joined to a run. ``rating`` sums ratings in millionths,
     over ``ratings``. ``cycle`` are the cycle times of accepted outcomes. ``cohort_spend`` and ``orphan_spend`` are in
     micro-dollars: of mature runs, and of those of them that led to nothing accepted. ``cohort_with_outcome`` counts
-    mature runs that any outcome was joined to, ``cohort_accepted`` the accepted outcomes of mature runs.
+    mature runs that any outcome was joined to, ``cohort_accepted`` the accepted outcomes of mature runs, ``cohort_personal`` those runs that people had a part in.
     """
 
     __slots__ = (
-        "accepted", "by_run", "cohort_accepted", "cohort_runs", "cohort_spend", "cohort_with_outcome", "cycle", "defects",
+        "accepted", "by_run", "cohort_accepted", "cohort_personal", "cohort_runs", "cohort_spend", "cohort_with_outcome", "cycle", "defects",
         "incidents", "neutral", "orphan_runs", "orphan_spend", "rating", "ratings", "rejected", "reversed",
     )  # fmt: skip
 
@@ -78,6 +78,7 @@ class Results:
         self.orphan_spend = 0
         self.cohort_with_outcome = 0
         self.cohort_accepted = 0
+        self.cohort_personal = 0
         self.cycle: Durations = {}
 
     def __eq__(self, other: object) -> bool:
@@ -110,6 +111,7 @@ class Results:
         self.orphan_spend += sign * other.orphan_spend
         self.cohort_with_outcome += sign * other.cohort_with_outcome
         self.cohort_accepted += sign * other.cohort_accepted
+        self.cohort_personal += sign * other.cohort_personal
         for number, count in other.cycle.items():
             left = self.cycle.get(number, 0) + sign * count
             if left:
@@ -137,7 +139,7 @@ class Results:
             numbers = read_longs(data)
             (
                 found.accepted, found.rejected, found.reversed, found.neutral, found.by_run, found.defects, found.incidents, found.rating,
-                found.ratings, found.cohort_runs, found.cohort_spend, found.orphan_runs, found.orphan_spend, found.cohort_with_outcome, found.cohort_accepted,
+                found.ratings, found.cohort_runs, found.cohort_spend, found.orphan_runs, found.orphan_spend, found.cohort_with_outcome, found.cohort_accepted, found.cohort_personal,
             ) = numbers[:_COUNT]  # fmt: skip
             pairs = numbers[_COUNT:]
             found.cycle = dict(zip(pairs[::2], pairs[1::2], strict=True))
@@ -146,5 +148,5 @@ class Results:
     def _figures(self) -> tuple[int, ...]:
         return (
             self.accepted, self.rejected, self.reversed, self.neutral, self.by_run, self.defects, self.incidents, self.rating,
-            self.ratings, self.cohort_runs, self.cohort_spend, self.orphan_runs, self.orphan_spend, self.cohort_with_outcome, self.cohort_accepted,
+            self.ratings, self.cohort_runs, self.cohort_spend, self.orphan_runs, self.orphan_spend, self.cohort_with_outcome, self.cohort_accepted, self.cohort_personal,
         )  # fmt: skip

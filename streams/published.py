@@ -1,0 +1,137 @@
+"""KPI records as somebody reads them: from lines of JSON, or from the topic that they are published to."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from typing import Any, Final, NamedTuple
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from streams.core.avro import KPI, UnreadableRecordError
+from streams.core.bounds import EARLIEST_MS, LATEST_MS
+from streams.core.kpis import Kpi
+from streams.core.schemas import SchemaCache
+from streams.core.windows import Window
+from streams.core.wire import schema_ids
+from streams.errors import DataError, DependencyError
+from streams.registry import SchemaRegistry
+
+__all__ = ["Read", "read_lines", "read_topic"]
+
+_FETCH_MS: Final = 500
+_BATCH: Final = 2_000
+#: When no record has come for this long though there are some, none will.
+_PATIENCE_SECONDS: Final = 60.0
+
+
+class Read(NamedTuple):
+    """How many records were read, and how many of them are none that this release can read."""
+
+    records: int
+    unreadable: int
+
+
+def read_lines(lines: Iterable[bytes], name: str) -> Iterator[Kpi]:
+    """The records in lines of JSON; blank lines are none. ``name`` is what an error calls the input.
+
+    Raises:
+        DataError: A line is no KPI record; the message names it, the field and the fix.
+    """
+    for number, line in enumerate(lines, start=1):
+        text = line.strip()
+        if not text:
+            continue
+        try:
+            yield _checked(KPI.decode(text))
+        except UnreadableRecordError as error:
+            raise DataError(f"{name}, line {number}: {error.rejection.detail} (is it the output of --kpis?)") from error
+        except ValueError as error:
+            raise DataError(f"{name}, line {number}: {error}") from error
+
+
+def read_topic(brokers: str, topic: str, take: Callable[[Kpi], object], registry_url: str | None = None) -> Read:
+    """Hand every committed record of a topic to ``take``, from its beginning to what is its end at the start.
+
+    What cannot be read is counted and left out: a stranger's record must not take the report away.
+
+    Raises:
+        DependencyError: Kafka or the registry does not answer, or there is no such topic.
+    """
+    try:
+        return asyncio.run(_read_topic(brokers, topic, take, registry_url))
+    except (KafkaError, TimeoutError) as error:
+        raise DependencyError(
+            f"Kafka at {brokers} does not answer: {error!r}; is it up, and may we read it?"
+        ) from error
+
+
+async def _read_topic(brokers: str, topic: str, take: Callable[[Kpi], object], registry_url: str | None) -> Read:
+    registry = SchemaRegistry(registry_url) if registry_url else None
+    # No group: nothing is committed, and no worker's group is disturbed.
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=brokers, client_id="assay-report", isolation_level="read_committed",
+        enable_auto_commit=False, auto_offset_reset="earliest",
+    )  # fmt: skip
+    try:
+        await consumer.start()
+        if topic not in await consumer.topics():
+            raise DependencyError(f"there is no topic {topic} at {brokers}; `assay topics plan` shows what is missing")
+        places = [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())]
+        consumer.assign(places)
+        # With read_committed these are the ends of what is committed.
+        ends = await consumer.end_offsets(places)
+        await consumer.seek_to_beginning(*places)
+        records = unreadable = 0
+        for place in places:
+            async for values in _values(consumer, place, ends[place]):
+                if registry is not None:
+                    await registry.ensure(schema_ids(values))
+                records += len(values)
+                unreadable += _hand_over(values, take, registry)
+        return Read(records, unreadable)
+    finally:
+        await consumer.stop()
+        if registry is not None:
+            await registry.close()
+
+
+async def _values(consumer: Any, place: TopicPartition, end: int) -> AsyncIterator[list[bytes]]:
+    """One partition's values in batches, tombstones left out."""
+    clock = asyncio.get_running_loop()
+    moved = clock.time()
+    # By position, not by a last record: the markers of transactions take offsets and are never delivered.
+    while (position := await consumer.position(place)) < end:
+        found = await consumer.getmany(place, timeout_ms=_FETCH_MS, max_records=_BATCH)
+        values = [record.value for record in found.get(place, ()) if record.value and record.offset < end]
+        if values:
+            yield values
+        if await consumer.position(place) > position:
+            moved = clock.time()
+        elif clock.time() - moved > _PATIENCE_SECONDS:
+            msg = (
+                f"partition {place.partition} of {place.topic} stands still at {position} of {end}; are its brokers up?"
+            )
+            raise DependencyError(msg)
+
+
+def _hand_over(values: list[bytes], take: Callable[[Kpi], object], schemas: SchemaCache | None) -> int:
+    """Decode and hand over; how many could not be read."""
+    unreadable = 0
+    for value in values:
+        try:
+            record = _checked(KPI.decode(value, schemas))
+        except ValueError:
+            unreadable += 1
+        else:
+            take(record)
+    return unreadable
+
+
+def _checked(record: Kpi) -> Kpi:
+    """The record, if its times are such as a calendar has. Raises ValueError."""
+    for name in ("window_start", "last_event"):
+        at_ms = getattr(record, name)
+        if at_ms is not None and not EARLIEST_MS - Window.WEEK <= at_ms <= LATEST_MS - Window.WEEK:
+            msg = f"{name} {at_ms} is no time from 2015 to 9999: send milliseconds since 1970"
+            raise ValueError(msg)
+    return record

@@ -1,0 +1,252 @@
+"""What the state and the records know of people: attacks on them, each shown to succeed without its protection."""
+
+from hashlib import blake2b
+
+import pytest
+
+from streams.core import keys, masking
+from streams.core.aggregate import Aggregate
+from streams.core.figures import rounded
+from streams.core.pseudonyms import Pseudonyms, iso_week
+from streams.core.windows import Scope, Window
+from tests.engine_runs import DAY, FIVE, HOUR, KEY, MINUTE, MONDAY, SECOND, WEEK, EngineRun, outcome, place_of, usage
+
+PEOPLE = tuple(f"person-{number}@example.com" for number in range(7))
+
+
+def hour_of(run: EngineRun, workflow: str | None = "review", at: int = MONDAY) -> int | None:
+    """The spend that an hour tells; None if it is not published."""
+    kpi = run.latest.get(("payments", workflow, HOUR, at))
+    return None if kpi is None else kpi.spend_micro_usd
+
+
+def worked(run: EngineRun, people: int, at: int = MONDAY, **fields: object) -> None:
+    """Each of some people makes one call, a second apart, for a micro-dollar."""
+    start = sum(effects.counts["assay.usage.v1"].received for effects in run.commits if effects.counts)
+    run.feed(
+        *(
+            usage(f"{at}-{start}-{number}", at + number * SECOND, actor=PEOPLE[number], cost_micro_usd=1, **fields)
+            for number in range(people)
+        )
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("people", "told"), [(1, None), (4, None), (5, 5), (7, 7)])
+def test_a_window_tells_of_enough_people_or_of_none(people: int, told: int | None) -> None:
+    """Five; one fewer is nobody."""
+    run = EngineRun(min_actors=5)
+    worked(run, people)
+    run.finish()
+    assert hour_of(run) == told
+    assert hour_of(run, None) == told
+
+
+def test_without_the_minimum_one_person_is_told_of() -> None:
+    """The protection is what keeps the first figure of the test above back."""
+    run = EngineRun(min_actors=0)
+    worked(run, 1)
+    run.finish()
+    assert hour_of(run) == 1
+
+
+def test_a_schedule_and_an_event_without_an_actor_concern_nobody() -> None:
+    """Whoever owns the schedule, and whatever the policy calls one."""
+    run = EngineRun(min_actors=5, scheduled=frozenset({("payments", "nightly")}))
+    run.feed(
+        usage("1", MONDAY, trigger="schedule", actor="svc", cost_micro_usd=1), usage("2", MONDAY, cost_micro_usd=1),
+        usage("3", MONDAY, trigger="ci", actor="ada", cost_micro_usd=1),
+        usage("4", MONDAY, workflow="nightly", actor="ada", cost_micro_usd=1),
+    )  # fmt: skip
+    run.finish()
+    assert (hour_of(run), hour_of(run, "nightly")) == (3, 1)
+
+
+def test_what_an_hour_holds_back_its_day_tells() -> None:
+    """Three people before noon and two after: not by the hour, but together, and the metric once."""
+    run = EngineRun(min_actors=5)
+    worked(run, 3)
+    run.feed(
+        *(usage(f"late-{name}", MONDAY + 5 * HOUR, actor=name, cost_micro_usd=1) for name in PEOPLE[3:5])
+    )  # fmt: skip
+    run.finish()
+    assert hour_of(run) is None
+    assert run.latest["payments", "review", DAY, MONDAY].spend_micro_usd == 5
+    assert run.told["payments", "review"][0] == 5
+
+
+def test_the_difference_of_a_day_and_its_hours_is_no_persons() -> None:
+    """One more person at night: the day is told without what that one did, and says so; the hour does not."""
+    run = EngineRun(min_actors=5)
+    worked(run, 5)
+    run.feed(usage("night", MONDAY + 3 * HOUR, actor=PEOPLE[6], cost_micro_usd=100))
+    run.finish()
+    day = run.latest["payments", "review", DAY, MONDAY]
+    assert (day.spend_micro_usd, day.withheld) == (5, "group_minimum")
+    assert run.latest["payments", None, WEEK, MONDAY].spend_micro_usd == 5
+    assert run.latest["payments", "review", HOUR, MONDAY].withheld is None
+    assert ("payments", "review", HOUR, MONDAY + 3 * HOUR) not in run.latest
+    assert run.engine.withheld_micro_usd == 100
+
+
+def test_small_workflows_are_told_by_the_week_of_their_team() -> None:
+    """Of five people, each in a workflow of their own: as one sum, under no workflow's name."""
+    run = EngineRun(min_actors=5)
+    run.feed(
+        *(usage(name, MONDAY, actor=name, workflow=f"w-{name}", cost_micro_usd=1) for name in PEOPLE[:5])
+    )  # fmt: skip
+    run.finish()
+    assert {place[1:3] for place in run.latest} == {(None, WEEK)}
+    assert run.latest["payments", None, WEEK, MONDAY].spend_micro_usd == 5
+    assert run.told == {("payments", ""): (5, 0, 0, 0, 0)}
+
+
+def test_a_late_event_of_one_person_corrects_no_window_that_has_closed() -> None:
+    """The difference of the two revisions would be that person's; it rises instead."""
+    run = EngineRun(min_actors=5, lateness_ms=0)
+    worked(run, 5)
+    run.feed(usage("next", MONDAY + 2 * HOUR))
+    run.feed(usage("late", MONDAY + MINUTE, actor=PEOPLE[6], cost_micro_usd=100), usage("b", MONDAY + 3 * HOUR))
+    run.feed(usage("free", MONDAY + MINUTE, cost_micro_usd=7), usage("c", MONDAY + 4 * HOUR))
+    run.finish()
+    hour = run.latest["payments", "review", HOUR, MONDAY]
+    # An event that concerns nobody does correct it.
+    assert (hour.spend_micro_usd, hour.revision) == (12, 2)
+    assert run.latest["payments", "review", DAY, MONDAY].spend_micro_usd == 12
+
+
+# ------------------------------------------------------------------------------------------------- what the state knows
+
+
+def test_pseudonyms_are_gone_once_their_week_and_its_grace_are_over() -> None:
+    """From every row of every kind; 5-minute rows are gone altogether. Before that they are there."""
+    run = EngineRun(min_actors=5, lateness_ms=0)
+    week = iso_week(MONDAY)
+    marks = [Pseudonyms(KEY).pseudonym(week, name).to_bytes(8, "little") for name in PEOPLE]
+    worked(run, 7)
+    worked(run, 2, MONDAY + 30 * HOUR, workflow="other")
+    assert [mark for mark in marks if any(mark in data for data in run.state(keys.ROW).values())]
+    run.feed(usage("next", MONDAY + WEEK + DAY + HOUR, team="other"))
+    left = [(key, mark) for key, data in run.store.data.items() for mark in marks if mark in data]
+    assert left == []
+    rows = [keys.parse_row(key) for key in run.state(keys.ROW) if keys.parse_row(key).team == "payments"]
+    assert {row.window for row in rows} == {Window.HOUR, Window.DAY, Window.WEEK}
+    assert {row.scope for row in rows} == {Scope.WORKFLOW, Scope.TEAM, Scope.HELD, Scope.POOLED}
+
+
+def test_without_sealing_they_would_stay() -> None:
+    """The protection of the test above, switched off."""
+    from streams.core.distinct import encode
+
+    run = EngineRun(min_actors=5, lateness_ms=0)
+    worked(run, 7)
+    row = next(
+        Aggregate.decode(keys.parse_row(key), data) for key, data in run.state(keys.ROW).items()
+    )  # fmt: skip
+    mark = Pseudonyms(KEY).pseudonym(iso_week(MONDAY), PEOPLE[0]).to_bytes(8, "little")
+    assert mark in encode(row.actors)
+    row.seal()
+    assert mark not in row.encode()
+
+
+def test_no_raw_actor_is_in_any_state_or_record() -> None:
+    """Of usage and of outcomes, accepted and refused."""
+    run = EngineRun(min_actors=0)
+    name = "marked.person@example.com"
+    run.feed(usage("1", MONDAY, actor=name, run_id="r"), usage("2", MONDAY, actor=name, cost_micro_usd=-1))
+    run.feed_outcomes(outcome("1", MONDAY, actor=name), outcome("2", MONDAY, actor=name, kind="unheard_of"))
+    run.finish()
+    said = [*run.store.data.values(), *run.store.data.keys(), *(letter.payload for letter in run.dead_letters)]
+    said += [repr(it).encode() for it in (*run.kpis, *run.dead_letters)]
+    assert len(run.dead_letters) == 2
+    assert not [it for it in said if b"marked" in it]
+
+
+def test_without_masking_a_dead_letter_would_name_the_actor(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The protection of the test above, switched off."""
+    monkeypatch.setattr("streams.core.deadletters.masked", lambda value: value)
+    run = EngineRun()
+    run.feed(usage("2", MONDAY, actor="marked.person@example.com", cost_micro_usd=-1))
+    assert b"marked" in run.dead_letters[0].payload
+    assert b"marked" not in masking.masked(run.dead_letters[0].payload)
+
+
+def test_one_person_of_two_weeks_is_two() -> None:
+    """Pseudonyms of one week tell nothing about the next; with one key for all weeks they would."""
+    pseudonyms = Pseudonyms(KEY)
+    week = iso_week(MONDAY)
+    linked = {pseudonyms.pseudonym(week, name) for name in PEOPLE} & {
+        pseudonyms.pseudonym(week + 1, name) for name in PEOPLE
+    }
+    assert linked == set()
+    assert {pseudonyms.pseudonym(week, name) for name in PEOPLE} == {
+        Pseudonyms(KEY).pseudonym(week, name) for name in PEOPLE
+    }
+
+
+def test_a_list_of_everybody_finds_nobody_without_the_key() -> None:
+    """A dictionary attack: with the key, or on a hash without one, it would find all."""
+    week = iso_week(MONDAY)
+    stored = {Pseudonyms(KEY).pseudonym(week, name) for name in PEOPLE}
+    guesses = [b"", b"0" * 16, b"assay-development-key-protects-nobody"]
+    attempts = {Pseudonyms(key).pseudonym(week, name) for key in guesses[1:] for name in PEOPLE}
+    attempts |= {int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "big") for name in PEOPLE}
+    assert not stored & attempts
+    assert stored == {Pseudonyms(KEY).pseudonym(week, name) for name in PEOPLE}
+
+
+def test_money_of_cohorts_is_rounded_where_people_had_a_part() -> None:
+    """Else a window's spend less that of its cohort would be what the few spent that are in no cohort."""
+    run = EngineRun(min_actors=5)
+    run.feed_outcomes(outcome("o", MONDAY))
+    run.feed(
+        *(usage(name, MONDAY, actor=name, run_id=name, cost_micro_usd=12_345) for name in PEOPLE[:5]),
+        *(usage(f"free-{it}", MONDAY, workflow="free", run_id=f"free-{it}", cost_micro_usd=12_345) for it in range(5)),
+    )  # fmt: skip
+    run.finish(settle=True)
+    week, free = (run.latest["payments", workflow, WEEK, MONDAY] for workflow in ("review", "free"))
+    assert (week.spend_micro_usd, week.cohort_spend_micro_usd, week.cohort_orphan_spend_micro_usd) == (
+        61_725,
+        62_000,
+        62_000,
+    )
+    assert (free.spend_micro_usd, free.cohort_spend_micro_usd) == (61_725, 61_725)
+
+
+@pytest.mark.parametrize(
+    ("amount", "told"), [(0, 0), (7, 7), (99, 99), (994, 990), (995, 1_000), (61_725, 62_000), (10**15 + 1, 10**15)]
+)
+def test_two_digits_are_told(amount: int, told: int) -> None:
+    """Halves go up."""
+    assert rounded(amount) == told
+
+
+def test_news_of_a_settled_run_is_told_only_where_it_concerns_nobody() -> None:
+    """An outcome after maturity: the difference of two revisions would be one person's run."""
+    run = EngineRun(min_actors=5, lateness_ms=0, outcomes_expected={"payments": True})
+    worked(run, 5, run_id="theirs")
+    run.feed(usage("free", MONDAY, workflow="free", run_id="nobodys", cost_micro_usd=1))
+    run.feed(usage("next", MONDAY + 8 * DAY, team="other"))
+    for name, workflow in (("theirs", "review"), ("nobodys", "free")):
+        run.feed_outcomes(outcome(name, MONDAY + 7 * DAY, run_id=name, workflow=workflow))
+    run.feed(usage("later", MONDAY + 9 * DAY, team="other"))
+    run.finish()
+    orphans = {
+        workflow: [kpi.cohort_orphan_runs for kpi in run.kpis if place_of(kpi) == ("payments", workflow, HOUR, MONDAY)]
+        for workflow in ("review", "free")
+    }
+    assert orphans == {"review": [None, 1], "free": [None, 1, 0]}
+
+
+def test_hours_of_one_person_show_nowhere() -> None:
+    """A team of six of whom one works at night: no record and no mark of any window shorter than a day tells of it."""
+    quiet, busy = EngineRun(min_actors=5), EngineRun(min_actors=5)
+    for run in (quiet, busy):
+        worked(run, 5)
+    busy.feed(usage("night", MONDAY + 3 * HOUR, actor=PEOPLE[6], cost_micro_usd=100, run_id="r"))
+    busy.feed_outcomes(outcome("1", MONDAY + 3 * HOUR, workflow="review", actor=PEOPLE[6], run_id="r"))
+    for run in (quiet, busy):
+        run.finish(settle=True)
+    short = {FIVE, HOUR}
+    assert [kpi for kpi in busy.kpis if kpi.window_size_ms in short] == [
+        kpi for kpi in quiet.kpis if kpi.window_size_ms in short
+    ]  # fmt: skip
