@@ -36,6 +36,10 @@ $(STAMP): pyproject.toml constraints.txt
 kernel: venv ## Compile the hot core with mypyc, where there is a C compiler
 	@$(BIN)/python -m deploy.kernel
 
+.PHONY: browser
+browser: venv ## Install a headless Chromium for the tests of pages, where that is possible
+	@$(BIN)/python -m deploy.browser
+
 .PHONY: lint
 lint: venv ## Check style, types and layering
 	$(BIN)/ruff check .
@@ -44,7 +48,7 @@ lint: venv ## Check style, types and layering
 	$(BIN)/lint-imports --no-cache
 
 .PHONY: test
-test: lint kernel ## Check and run every test, real broker included
+test: lint kernel browser ## Check and run every test, real broker included
 	$(BIN)/python -m pytest
 
 .PHONY: test-unit

@@ -66,31 +66,29 @@ def read_topic(brokers: str, topic: str, take: Callable[[Kpi], object], registry
 
 
 async def _read_topic(brokers: str, topic: str, take: Callable[[Kpi], object], registry_url: str | None) -> Read:
-    registry = SchemaRegistry(registry_url) if registry_url else None
     # No group: nothing is committed, and no worker's group is disturbed.
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=brokers, client_id="assay-report", isolation_level="read_committed",
-        enable_auto_commit=False, auto_offset_reset="earliest",
-    )  # fmt: skip
-    try:
-        await consumer.start()
+    options: dict[str, Any] = {
+        "bootstrap_servers": brokers, "client_id": "assay-report", "isolation_level": "read_committed",
+        "enable_auto_commit": False, "auto_offset_reset": "earliest",
+    }  # fmt: skip
+    async with AIOKafkaConsumer(**options) as consumer:
+        # Asked first: a consumer of a topic that is missing may bring it into being.
         if topic not in await consumer.topics():
             raise DependencyError(f"there is no topic {topic} at {brokers}; `assay topics plan` shows what is missing")
-        places = [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())]
-        consumer.assign(places)
-        # With read_committed these are the ends of what is committed.
-        ends = await consumer.end_offsets(places)
-        await consumer.seek_to_beginning(*places)
-        records = unreadable = 0
-        for place in places:
-            async for values in _values(consumer, place, ends[place]):
-                if registry is not None:
-                    await registry.ensure(schema_ids(values))
-                records += len(values)
-                unreadable += _hand_over(values, take, registry)
-        return Read(records, unreadable)
+    registry = SchemaRegistry(registry_url) if registry_url else None
+    try:
+        async with AIOKafkaConsumer(topic, **options) as consumer:
+            # With read_committed these are the ends of what is committed.
+            ends = await consumer.end_offsets(consumer.assignment())
+            records = unreadable = 0
+            for place, end in sorted(ends.items()):
+                async for values in _values(consumer, place, end):
+                    if registry is not None:
+                        await registry.ensure(schema_ids(values))
+                    records += len(values)
+                    unreadable += _hand_over(values, take, registry)
+            return Read(records, unreadable)
     finally:
-        await consumer.stop()
         if registry is not None:
             await registry.close()
 

@@ -18,7 +18,21 @@ from streams.core.topics import OUTCOMES, USAGE
 from streams.core.windows import Window
 from streams.state.memory import MemoryStore
 
-__all__ = ["DAY", "FIVE", "HOUR", "MINUTE", "MONDAY", "NOW", "SECOND", "WEEK", "EngineRun", "Place", "outcome", "place_of", "usage"]
+__all__ = [
+    "DAY",
+    "FIVE",
+    "HOUR",
+    "MINUTE",
+    "MONDAY",
+    "NOW",
+    "SECOND",
+    "WEEK",
+    "EngineRun",
+    "Place",
+    "outcome",
+    "place_of",
+    "usage",
+]
 
 SECOND: Final = 1_000
 MINUTE: Final = 60_000

@@ -18,7 +18,7 @@ __all__ = ["MOST", "VERSION", "Aggregate", "tried_in_vain"]
 
 VERSION: Final = 3
 
-_FIXED: Final = struct.Struct("<B?19qIII")
+_FIXED: Final = struct.Struct("<B?19qIIII")
 #: Rows of version 2 had neither results nor failed spend, and said what they had published last.
 _FIXED_2: Final = struct.Struct("<B17qI5qI")
 #: Rows of version 1 had no computed costs.
@@ -34,7 +34,7 @@ class Aggregate:
     ``computed_calls``; the part of it that belongs to calls without a reported cost is ``filled``, over ``filled_calls``.
     ``unpriced_tokens`` are tokens of calls that have neither. ``failed`` is the part of the spend, as far as it is
     known, that went on calls which failed, were cancelled, or tried again what had failed. ``with_run`` counts calls that
-    name a run. ``results`` are what came of the work, None for nothing. ``partial`` says that the window's figures leave
+    name a run. ``actors`` are those of the calls, ``others`` those of outcomes. ``results`` are what came of the work, None for nothing. ``partial`` says that the window's figures leave
     something out (:mod:`streams.core.closing`). ``revision`` counts publications. A closed row that was never corrected
     may still say revision 0: closing alone does not write it, see :meth:`published_once`. ``touched`` marks unwritten
     changes.
@@ -42,7 +42,7 @@ class Aggregate:
 
     __slots__ = (
         "actors", "cache_read", "cache_write", "calls", "computed", "computed_calls", "cost", "errors", "failed", "filled",
-        "filled_calls", "first_ms", "input", "last_ms", "output", "partial", "place", "priced", "reasoning", "results",
+        "filled_calls", "first_ms", "input", "last_ms", "others", "output", "partial", "place", "priced", "reasoning", "results",
         "revision", "runs", "touched", "unattributed", "unpriced_tokens", "with_run",
     )  # fmt: skip
 
@@ -69,6 +69,7 @@ class Aggregate:
         self.last_ms = 0
         self.runs: Distinct = set()
         self.actors: Distinct = set()
+        self.others: Distinct = set()
         self.results: Results | None = None
         self.partial = False
         self.revision = 0
@@ -150,6 +151,7 @@ class Aggregate:
         self.runs = distinct.merge(self.runs, other.runs)
         self.actors = distinct.merge(self.actors, other.actors)
         if other.results is not None:
+            self.others = distinct.merge(self.others, other.others)
             self.add_results(other.results)
 
     def add_results(self, results: Results, sign: int = 1) -> None:
@@ -162,6 +164,14 @@ class Aggregate:
         """Forget who and which runs they were, and keep how many: no event can come to the row any more."""
         self.runs = distinct.sealed(self.runs)
         self.actors = distinct.sealed(self.actors)
+        self.others = distinct.sealed(self.others)
+
+    @property
+    def concerned(self) -> int:
+        """How many people the row concerns."""
+        if type(self.others) is set and not self.others:
+            return distinct.count(self.actors)
+        return distinct.count(distinct.merge(distinct.merge(set(), self.actors), self.others))
 
     @property
     def empty(self) -> bool:
@@ -198,15 +208,18 @@ class Aggregate:
         self.saturate()
         runs = distinct.encode(self.runs)
         actors = distinct.encode(self.actors)
+        nobody = isinstance(self.others, set) and not self.others
+        others = b"" if nobody and (self.results is None or self.results.empty) else distinct.encode(self.others)
         return (
             _FIXED.pack(
                 VERSION, self.partial, self.calls, self.errors, self.input, self.cache_read, self.cache_write, self.output,
                 self.reasoning, self.cost, self.priced, self.unpriced_tokens, self.unattributed, self.first_ms,
                 self.last_ms, self.computed, self.computed_calls, self.filled, self.filled_calls, self.failed,
-                self.with_run, self.revision, len(runs), len(actors),
+                self.with_run, self.revision, len(runs), len(actors), len(others),
             )
             + runs
             + actors
+            + others
             + (b"" if self.results is None else self.results.encode())
         )  # fmt: skip
 
@@ -220,7 +233,7 @@ class Aggregate:
                 _, row.partial, row.calls, row.errors, row.input, row.cache_read, row.cache_write, row.output,
                 row.reasoning, row.cost, row.priced, row.unpriced_tokens, row.unattributed, row.first_ms, row.last_ms,
                 row.computed, row.computed_calls, row.filled, row.filled_calls, row.failed, row.with_run, row.revision,
-                size, actors_size,
+                size, actors_size, others_size,
             ) = _FIXED.unpack_from(data)  # fmt: skip
         elif data[0] == 2:
             start = _FIXED_2.size
@@ -229,7 +242,7 @@ class Aggregate:
                 row.cost, row.priced, row.unpriced_tokens, row.unattributed, row.first_ms, row.last_ms, row.computed,
                 row.computed_calls, row.filled, row.filled_calls, row.revision, _, _, _, _, _, size,
             ) = _FIXED_2.unpack_from(data)  # fmt: skip
-            actors_size = len(data) - start - size
+            actors_size, others_size = len(data) - start - size, 0
         elif data[0] == 1:
             start = _FIXED_1.size
             (
@@ -237,15 +250,16 @@ class Aggregate:
                 row.cost, row.priced, row.unpriced_tokens, row.unattributed, row.first_ms, row.last_ms, row.revision,
                 _, _, _, _, _, size,
             ) = _FIXED_1.unpack_from(data)  # fmt: skip
-            actors_size = len(data) - start - size
+            actors_size, others_size = len(data) - start - size, 0
         else:
             raise ValueError(f"row codec version {data[0]}, expected {VERSION} or an earlier one")
         middle = start + size
         end = middle + actors_size
         row.runs = distinct.decode(data[start:middle])
         row.actors = distinct.decode(data[middle:end])
-        if end < len(data):
-            row.results = Results.decode(data[end:])
+        if others_size:
+            row.others = distinct.decode(data[end : end + others_size])
+            row.results = Results.decode(data[end + others_size :])
         return row
 
 

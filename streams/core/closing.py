@@ -155,12 +155,13 @@ class Closer:
     ) -> None:  # fmt: skip
         """Count what came of work, or take it back, in every row of its windows from size ``start`` up.
 
-        A workflow of no name stands for the team alone. ``actor`` is whom an outcome concerns, 0 if nobody: it counts in
-        a window that is still open only, which is what ``start`` must be then (:meth:`open_size`).
+        A workflow of no name stands for the team alone. ``actor`` is whom an outcome concerns, 0 if nobody: then ``start``
+        is a window that is still open (:meth:`open_size`). An outcome that comes after its week has closed corrects the
+        week all the same, as a reversal does.
         """
         for row in self._rows_of(team, workflow, at_ms, start, 0, effects, None):
             if actor and row.place.scope is Scope.HELD:
-                row.actors = distinct.merge(row.actors, {actor})
+                row.others = distinct.merge(row.others, {actor})
             row.add_results(results, sign)
 
     def _rows_of(
@@ -216,8 +217,8 @@ class Closer:
         return self._rows.find(place._replace(scope=Scope.HELD)) is not None
 
     def _may_tell(self, row: Aggregate) -> bool:
-        actors = distinct.count(row.actors)
-        return not actors or actors >= self._least
+        people = row.concerned
+        return not people or people >= self._least
 
     def _changed(self, place: RowKey, effects: Effects) -> Aggregate:
         """A closed row that is about to change, marked for its next revision."""

@@ -86,7 +86,8 @@ class Figures:
             calls_with_run=row.with_run,
         )
         results = row.results or _NOTHING
-        if results.outcomes or self._expected.get(team, team in self.teams):
+        # Outcomes are counted from the hour up.
+        if window >= Window.HOUR and (results.outcomes or self._expected.get(team, team in self.teams)):
             self._add_outcomes(kpi, row, results)
         if results.cohort_runs:
             self._add_cohort(kpi, results)

@@ -149,7 +149,7 @@ class Joiner:
             self._closer.add_results(
                 outcome.team, outcome.place, outcome.at_ms, outcome.window, results, sign, actor, effects
             )  # fmt: skip
-        if outcome.joined:
+        if outcome.joined and outcome.verdict != "reversed":
             run = self._run_of(outcome)
             run.outcomes += sign
             run.accepted += sign * outcome.counts_as_accepted
@@ -232,31 +232,16 @@ class Joiner:
     def _revise(self, run: Run, effects: Effects) -> None:
         """Tell a settled run's news, unless they would tell what one person did."""
         now = (run.spend, run.accepted, run.outcomes)
-        if run.settled and not run.personal and run.told != now and self._in_cohort(run):
+        if run.settled and not run.personal and run.told != now:
             self._tell(run, -1, effects)
             run.told = now
             self._tell(run, 1, effects)
             self._runs.touch(run)
 
-    def _in_cohort(self, run: Run) -> bool:
-        """Whether a run may be told of, and its team's outcomes are known at all: spend is not wasted where nobody looks."""
-        return run.level < NO_LEVEL and self._params.outcomes_expected.get(run.team, True)
-
     def _tell(self, run: Run, sign: int, effects: Effects) -> None:
-        if self._in_cohort(run):
-            at_ms, size, results = run.began_ms, SIZES[run.level], self._cohort(run)
+        if run.level < NO_LEVEL:
+            at_ms, size, results = run.began_ms, SIZES[run.level], _cohort(run)
             self._closer.add_results(run.team, run.workflow, at_ms, size, results, sign, 0, effects)
-
-    def _cohort(self, run: Run) -> Results:
-        """What a settled run counts as in the cohort of its beginning."""
-        spend, accepted, outcomes = run.told
-        found = Results()
-        found.cohort_runs, found.cohort_spend = 1, spend
-        found.cohort_with_outcome, found.cohort_accepted = int(outcomes > 0), accepted
-        found.cohort_personal = int(run.personal)
-        if accepted <= 0 and (run.team, run.workflow) not in self._params.exploratory:
-            found.orphan_runs, found.orphan_spend = 1, spend
-        return found
 
     def came_late(self, run: Run, at_ms: int) -> None:
         """Something that a person did in a run came in after its window had closed, and rises to a coarser one."""
@@ -280,15 +265,15 @@ class Joiner:
         cohorts: dict[tuple[str, int, int], Results] = {}
         telling: dict[tuple[str, int, int], int] = {}
         # As long as no outcome of a team has come in, it is not known what its spend led to.
-        known = team.outcomes or self._params.outcomes_expected.get(team.name, False)
+        known = self._params.outcomes_expected.get(team.name, team.outcomes)
         start = keys.BEGAN + self._team_key(team.name)
         for key, _ in list(self._state.range(start + _place(team.settled), start + _place(due))):
             run = self._runs.find(int.from_bytes(key[-8:], "big"))
             if run is None or run.settled:
                 continue
-            if not known:
+            if not known or (team.name, run.workflow) in self._params.exploratory:
                 run.level = NO_LEVEL
-            if not self._in_cohort(run):
+            if run.level == NO_LEVEL:
                 run.settled = True
                 self._runs.touch(run)
                 continue
@@ -303,7 +288,7 @@ class Joiner:
             run.settled = True
             run.told = (run.spend, run.accepted, run.outcomes)
             self._runs.touch(run)
-            cohorts.setdefault(place, Results()).add(self._cohort(run))
+            cohorts.setdefault(place, Results()).add(_cohort(run))
         for (workflow, hour, level), results in sorted(cohorts.items(), key=lambda item: item[0]):
             at_ms = _HOUR.start_of(hour)
             self._closer.add_results(team.name, workflow, at_ms, SIZES[level], results, 1, 0, effects)
@@ -399,3 +384,15 @@ def _place(number: int) -> bytes:
 def _prefixed(prefix: bytes) -> tuple[bytes, bytes]:
     """The range of all keys that go on from a prefix with eight bytes."""
     return prefix, prefix + b"\xff" * 9
+
+
+def _cohort(run: Run) -> Results:
+    """What a settled run counts as in the cohort of its beginning."""
+    spend, accepted, outcomes = run.told
+    found = Results()
+    found.cohort_runs, found.cohort_spend = 1, spend
+    found.cohort_with_outcome, found.cohort_accepted = int(outcomes > 0), accepted
+    found.cohort_personal = int(run.personal)
+    if accepted <= 0:
+        found.orphan_runs, found.orphan_spend = 1, spend
+    return found

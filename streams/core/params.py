@@ -21,8 +21,8 @@ class EngineParams:
     the team, and ``maturity_by_kind_ms`` the same by kind of outcome. ``min_actors`` is the smallest group whose figures
     are published; 0 publishes everything and is for tests. ``outcomes_expected`` says of teams whether a source of
     outcomes is connected, ``licensed_actors`` how many members they have; both leave out teams of which it is not known.
-    ``exploratory`` are workflows (team and name) that need not come to anything run by run, ``scheduled`` those that
-    concern nobody, since a schedule sets them off.
+    ``exploratory`` are workflows (team and name) of which nothing is expected run by run: they are in no cohort.
+    ``scheduled`` are those that concern nobody, since a schedule sets them off.
     """
 
     lateness_ms: int = 60_000

@@ -124,6 +124,7 @@ class Rows:
             # The bound on what is kept one by one holds for open rows, too.
             row.runs = normal(row.runs)
             row.actors = normal(row.actors)
+            row.others = normal(row.others)
             if place.bucket >= self._final[place.window]:
                 writes[place.encode()] = row.encode()
         self._touched = {}

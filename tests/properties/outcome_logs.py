@@ -171,7 +171,7 @@ def figures(history: list[Call | Report], *, mature_at: int | None) -> dict[Plac
         by_run = run in began and report.occurred_at >= began[run][0] - 15 * MINUTE
         workflow = began[run][1] if by_run else report.workflow or ""
         accepted = report.verdict == "accepted"
-        if by_run:
+        if by_run and report.verdict != "reversed":
             joined[run].append(accepted and stands(name))
         told: dict[str, int] = {}
         if accepted and not stands(name):

@@ -175,9 +175,23 @@ def test_the_layout_is_what_stores_hold(results: Results | None) -> None:
     row.add(event(), 5, 6, computed=9)
     row.results, row.partial = results, True
     sums = (2, 1, 1, 20, 300, 4_000, 500, 7, 1, 0, 0, AT, AT, 9, 1, 9, 1, 7, 2)
-    fixed = struct.pack("<BB19qIII", 3, 1, *sums, 0, 9, 9)
-    written = b"" if results is None or results == Results() else bytes([4, *[0] * 13, 5])
+    nothing = results is None or results == Results()
+    fixed = struct.pack("<BB19qIIII", 3, 1, *sums, 0, 9, 9, 0 if nothing else 1)
+    # Nobody behind outcomes, then the results.
+    written = b"" if nothing else b"\x00" + bytes([4, *[0] * 13, 5, 0])
     assert row.encode() == fixed + MEMBERS + written
+
+
+def test_those_behind_outcomes_count_in_the_group_and_not_as_active() -> None:
+    """A merge is no use of AI, but it is somebody's."""
+    row = row_of(event(), actor=6)
+    row.others = {6, 7, 8}
+    assert (row.concerned, distinct.count(row.actors)) == (3, 1)
+    row.add_results(results_of(accepted=1))
+    again = Aggregate.decode(PLACE, row.encode())
+    assert (again.others, again.actors, again.results) == (row.others, row.actors, row.results)
+    again.seal()
+    assert (again.concerned, Aggregate.decode(PLACE, again.encode()).concerned) == (3, 3)
 
 
 #: Run 5 and actor 6, as rows hold them.

@@ -20,7 +20,7 @@ def test_the_highest_day_is_as_high_as_the_panel_and_what_is_little_is_seen() ->
     spend = panels(day(0, workflow="x", spend_micro_usd=4_000_000), day(1, workflow="x", spend_micro_usd=1))["spend"]
     assert [round(mark.height, 1) for mark in spend.marks] == [44.0, 1.5, 0, 0, 0, 0, 0]
     assert spend.marks[0].y + spend.marks[0].height == spend.base
-    assert spend.highest == "$4.00"
+    assert spend.highest == "max $4.00"
 
 
 def test_nothing_unknown_and_no_record_are_told_apart() -> None:

@@ -4,6 +4,7 @@ import pytest
 
 from streams.core.windows import Window
 from streams.report.contents import Origin, Report, Total, report_of
+from streams.report.ratios import Ratio, cost_per_accepted
 from streams.report.selection import Selection
 from tests.unit.report.records import MONDAY_MS, RESULTS, WEEK, day, kpi
 
@@ -58,8 +59,15 @@ def test_change_is_against_the_week_before_if_there_is_one() -> None:
 
 def test_the_week_before_may_be_days_only() -> None:
     entry = report(kpi(**RESULTS), day(-1, **RESULTS), day(-7, **RESULTS)).teams[0].entry
-    assert entry.before is not None
-    assert (entry.before.accepted, entry.cost_change) == (16, 0.0)
+    assert (len(entry.before), entry.cost_change) == (2, 0.0)
+
+
+def test_a_ratio_of_days_is_of_those_that_know_both_its_sides() -> None:
+    before_any_outcome = {"spend_micro_usd": 90_000_000}
+    entry = report(day(0, **before_any_outcome), day(1, **RESULTS), day(2, accepted=2)).teams[0].entry
+    assert (entry.week.spend_micro_usd, entry.week.accepted) == (110_000_000, 10)
+    assert entry.ratio(cost_per_accepted) == Ratio(20_000_000, 10)
+    assert report(day(0), day(1)).teams[0].entry.ratio(cost_per_accepted) == Ratio(None, None)
 
 
 def test_totals_say_how_many_teams_know_their_part() -> None:
