@@ -11,9 +11,9 @@ from streams.core.effects import Amounts, Counts, Effects, Reroute
 from streams.core.engine import Chunk, Engine, EngineParams
 from streams.core.events import UsageDecoder
 from streams.core.kpis import Kpi
+from streams.core.outcomes import JoinResult
 from streams.core.prices import PriceBook
 from streams.core.pseudonyms import Pseudonyms
-from streams.core.outcomes import JoinResult
 from streams.core.topics import OUTCOMES, USAGE
 from streams.core.windows import Window
 from streams.state.memory import MemoryStore
