@@ -3,6 +3,7 @@
 import threading
 import time
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from confluent_kafka import KafkaException, Producer
@@ -17,12 +18,13 @@ _HELD_BACK: Final = 0.05
 
 
 class Feeder:
-    """Produces records in order, idempotently; ``sent`` counts what the broker has acknowledged, by partition."""
+    """Produces records in order, idempotently, to ``topics`` by the records' own; ``sent`` counts what the broker has
+    acknowledged, by the topic's full name and partition."""
 
-    def __init__(self, brokers: str, topic: str, records: list[Record], seconds: float) -> None:
-        self.sent: Counter[int] = Counter()
+    def __init__(self, brokers: str, topics: Mapping[str, str], records: Sequence[Record], seconds: float) -> None:
+        self.sent: Counter[tuple[str, int]] = Counter()
         self.failed: list[str] = []
-        self._topic = topic
+        self._topics = topics
         self._records = records
         self._pause_at = round(len(records) * (1 - _HELD_BACK))
         self._slice = max(1, round(len(records) / max(seconds, _SLICE_S) * _SLICE_S))
@@ -82,7 +84,7 @@ class Feeder:
         while True:
             try:
                 self._producer.produce(
-                    self._topic, value=record.value, key=record.key, partition=record.partition,
+                    self._topics[record.topic], value=record.value, key=record.key, partition=record.partition,
                     on_delivery=self._delivered,
                 )  # fmt: skip
             except BufferError:
@@ -95,6 +97,6 @@ class Feeder:
 
     def _delivered(self, error: Any, message: Any) -> None:
         if error is None:
-            self.sent[message.partition()] += 1
+            self.sent[message.topic(), message.partition()] += 1
         else:
             self.failed.append(str(error))

@@ -1,4 +1,7 @@
-"""The load of one scenario: a simulated log, disturbed in every way real ones are, and where each record is sent."""
+"""The load of one scenario: a simulated log, disturbed in every way real ones are, and where each record is sent.
+
+Usage and outcomes of one company, interleaved in time: what an outcome needs may come before it, after it, or never.
+"""
 
 import json
 import re
@@ -11,17 +14,22 @@ from typing import Any, Final, NamedTuple
 
 from kafka.partitioner.default import murmur2
 
+from streams.core.topics import OUTCOMES, USAGE
 from streams.simulation import DEFAULT_START_MS, Scenario, Simulation
+from tests.faults import outcome_load
 
-__all__ = ["PARTITIONS", "Record", "build", "partition_of"]
+__all__ = ["PARTITIONS", "Record", "build", "closing", "partition_of", "week_end_ms", "weeks_until"]
 
 PARTITIONS: Final = 4
 
+_WEEK_MS: Final = 604_800_000
 _HOUR_MS: Final = 3_600_000
 _MINUTE_MS: Final = 60_000
 #: From a Monday evening into Tuesday: the day's window closes by the watermark, not only when the load has ended.
 _START_MS: Final = DEFAULT_START_MS + 19 * _HOUR_MS
 _SPAN_MS: Final = 8 * _HOUR_MS
+#: Usage events of a run, on average: enough runs for an outcome to every 20 events.
+_CALLS: Final = 9
 #: Longer than any record may be (1 MiB by default).
 _TOO_LONG: Final = 1_200_000
 
@@ -35,6 +43,8 @@ _SPOILT: Final = 0.002
 _MISROUTED: Final = 0.003
 
 _OCCURRED_AT: Final = re.compile(rb'"occurred_at":(\d{13})[,}]')
+#: The load concerns nobody: figures of few people are held back, and the oracle computes exact totals.
+_ACTOR: Final = re.compile(rb'"actor":"[^"]*(?:",|$)')
 #: Ways to spoil a record that a file of lines cannot hold, so that the simulation has none of them.
 _SPOILERS: Final[tuple[Callable[[bytes], bytes | None], ...]] = (
     lambda value: None,
@@ -49,8 +59,9 @@ _SPOILERS: Final[tuple[Callable[[bytes], bytes | None], ...]] = (
 
 
 class Record(NamedTuple):
-    """One record as it is produced."""
+    """One record as it is produced; ``topic`` is the public name, without a prefix."""
 
+    topic: str
     partition: int
     key: bytes
     value: bytes | None
@@ -61,37 +72,88 @@ def partition_of(team: str) -> int:
     return int(murmur2(team.encode()) & 0x7FFFFFFF) % PARTITIONS
 
 
-def build(seed: int, events: int) -> tuple[list[Record], Counter[str]]:
-    """About ``events`` records, and how many of which kind of trouble are among them.
+def weeks_until(now_ms: int) -> int:
+    """How many weeks the load moves to lie in the last week that is over: its windows close by the clock, all of them,
+    and what the state keeps for weeks is still there in the end."""
+    return (now_ms - DEFAULT_START_MS) // _WEEK_MS - 1
+
+
+def week_end_ms(weeks: int) -> int:
+    """When the load's week is over, and all of its windows with it."""
+    return DEFAULT_START_MS + (weeks + 1) * _WEEK_MS
+
+
+def build(seed: int, events: int, weeks: int = 0) -> tuple[list[Record], Counter[str]]:
+    """About ``events`` usage events and an outcome for every 20 of them, and how many troubles of which kind they have.
 
     10 % are copies (near and far), 5 % out of order (within the lateness, within the grace, a few beyond it), 1 % are
-    invalid; some lie in the wrong partition, and some requests are told by two sources that agree, or do not.
+    invalid; some lie in the wrong partition, and some requests are told by two sources that agree, or do not. Of the
+    outcomes see :mod:`tests.faults.outcome_load`. ``weeks`` moves all of it in time, and changes nothing else.
     """
+    start_ms = _START_MS + weeks * _WEEK_MS
     scenario = Scenario(
-        seed=seed, events=round(events * 0.97), teams=20, workflows=60, actors=400, runs=max(1, events // 20),
-        start_ms=_START_MS, span_ms=_SPAN_MS, steady=True, duplicate_share=0.08, mirrored_share=0.015,
-        poison_share=0.008, out_of_order_share=0.035, out_of_order_ms=45_000,
+        seed=seed, events=round(events * 0.97), teams=20, workflows=60, actors=400, runs=max(1, events // _CALLS),
+        start_ms=start_ms, span_ms=_SPAN_MS, steady=True, duplicate_share=0.08, mirrored_share=0.015,
+        poison_share=0.008, out_of_order_share=0.035, out_of_order_ms=45_000, outcomes=True,
     )  # fmt: skip
     rng = Random(f"faults-{seed}")
     simulation = Simulation(scenario)
     kinds: Counter[str] = Counter()
-    partitions: dict[str, int] = {}
-    records = []
-    for team, value in _disturbed(simulation, rng, kinds):
-        if team not in partitions:
-            partitions[team] = partition_of(team)
-        partition = partitions[team]
-        if rng.random() < _MISROUTED:
-            partition = (partition + rng.randrange(1, PARTITIONS)) % PARTITIONS
-            kinds["misrouted"] += 1
-        records.append(Record(partition, team.encode(), value))
+    source = ((team, _ACTOR.sub(b"", value)) for team, value in simulation)
+    usage = list(_disturbed(source, start_ms + _SPAN_MS, rng, kinds))
+    told = ((team, _ACTOR.sub(b"", value)) for team, value in simulation.take_outcomes())
+    outcomes = outcome_load.disturbed(told, Random(f"outcomes-{seed}"), kinds)
+    records = [
+        Record(topic, _partition(team, rng, kinds), team.encode(), value)
+        for topic, team, value in _interleaved(usage, outcomes, start_ms + _SPAN_MS)
+    ]
     tally = simulation.tally
     kinds.update(duplicates=tally.duplicates, mirrored=tally.mirrored, poison=tally.poison, jitter=tally.out_of_order)
+    kinds["outcome duplicates"] += simulation.outcome_tally.outcome_duplicates
     return records, kinds
 
 
+def closing(at_ms: int) -> list[Record]:
+    """A usage event of each partition, of a team of its own, that moves all watermarks to a time."""
+    teams: dict[int, str] = {}
+    number = 0
+    while len(teams) < PARTITIONS:
+        teams.setdefault(partition_of(f"closing-{number}"), f"closing-{number}")
+        number += 1
+    event = {"event_id": "closing", "source": "native", "occurred_at": at_ms, "workflow": "closing", "model": "m"}
+    return [
+        Record(USAGE, partition, team.encode(), json.dumps({**event, "team": team}).encode())
+        for partition, team in teams.items()
+    ]
+
+
+def _partition(team: str, rng: Random, kinds: Counter[str]) -> int:
+    partition = partition_of(team)
+    if rng.random() < _MISROUTED:
+        partition = (partition + rng.randrange(1, PARTITIONS)) % PARTITIONS
+        kinds["misrouted"] += 1
+    return partition
+
+
+def _interleaved(
+    usage: Iterable[tuple[str, bytes | None]], outcomes: list[outcome_load.Due], end_ms: int
+) -> Iterator[tuple[str, str, bytes | None]]:
+    """Topic, team and value; usage in its order, and each outcome when the usage has come to its time."""
+    clock_ms = done = 0
+    for team, value in usage:
+        found = _OCCURRED_AT.search(value or b"")
+        if found and int(found[1]) < end_ms:
+            clock_ms = max(clock_ms, int(found[1]))
+        while done < len(outcomes) and outcomes[done].due_ms <= clock_ms:
+            yield OUTCOMES, outcomes[done].team, outcomes[done].value
+            done += 1
+        yield USAGE, team, value
+    for due in outcomes[done:]:
+        yield OUTCOMES, due.team, due.value
+
+
 def _disturbed(
-    source: Iterable[tuple[str, bytes]], rng: Random, kinds: Counter[str]
+    source: Iterable[tuple[str, bytes]], end_ms: int, rng: Random, kinds: Counter[str]
 ) -> Iterator[tuple[str, bytes | None]]:
     held: list[tuple[int, int, str, bytes]] = []
     past: list[tuple[str, bytes]] = []
@@ -100,7 +162,7 @@ def _disturbed(
     for number, (team, value) in enumerate(source):
         found = _OCCURRED_AT.search(value)
         at_ms = int(found[1]) if found else 0
-        while held and held[0][0] <= at_ms < _START_MS + _SPAN_MS:
+        while held and held[0][0] <= at_ms < end_ms:
             _, _, late_team, late_value = heappop(held)
             yield late_team, late_value
         draw = rng.random()

@@ -9,6 +9,8 @@ The rules, per partition and in log order:
   tokens, output tokens and, within 900 s, on the time; otherwise both count.
 * The watermark is the newest event time less the lateness. An event is too late if its 5-minute window ended a grace
   before the last 5-minute border that the watermark has passed.
+
+This module judges usage; :mod:`tests.faults.outcome_oracle` judges what came of it.
 """
 
 import json
@@ -17,13 +19,32 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
-__all__ = ["SIZES_MS", "Expected", "Place", "Rules", "Totals", "expect", "parse"]
+__all__ = [
+    "CONTROL",
+    "DAY_MS",
+    "SIZES_MS",
+    "WEEK_MS",
+    "Expected",
+    "Fates",
+    "Place",
+    "Rules",
+    "RunTotals",
+    "Totals",
+    "expect",
+    "parse",
+    "parse_object",
+    "start_of",
+]  # fmt: skip
 
-SIZES_MS: Final = (300_000, 3_600_000, 86_400_000)
+DAY_MS: Final = 86_400_000
+WEEK_MS: Final = 7 * DAY_MS
+SIZES_MS: Final = (300_000, 3_600_000, DAY_MS, WEEK_MS)
 _BASE_MS: Final = SIZES_MS[0]
+#: Weeks begin on Mondays; the epoch was a Thursday.
+_MONDAY_MS: Final = 4 * DAY_MS
 _AGREE_S: Final = 900
 
-_CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f]")
+CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f]")
 _REQUIRED: Final = {"event_id": 256, "source": 256, "team": 200, "workflow": 200, "model": 256}
 _OPTIONAL: Final = ("actor", "run_id", "request_id", "tool", "provider", "prompt_fingerprint")
 _BUCKETS: Final = ("input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens")
@@ -44,12 +65,15 @@ class Rules(NamedTuple):
     """The settings that the rules depend on, in milliseconds; ``now_ms`` is a time at which all had been read.
 
     ``clock_slack_ms`` bounds how far an idle partition's clock may have moved the watermark on its own: as long as the
-    run took. Events that this decides about are judged as the dead letters say.
+    run took. Events that this decides about are judged as the dead letters say. ``open_from_ms`` is where the watermark
+    stands in the end: windows that end later have not been published.
     """
 
     lateness_ms: int
     grace_ms: int
     now_ms: int
+    open_from_ms: int = 1 << 62
+    horizon_ms: int = 30 * DAY_MS
     far_future_ms: int = 600_000
     clock_slack_ms: int = 0
     max_record_bytes: int = 1_048_576
@@ -93,8 +117,19 @@ class Totals:
 
 
 @dataclass(slots=True)
-class Expected:
-    """What must have become of one partition's records. ``dead`` is ``invalid``, ``far_future`` or ``too_late``."""
+class RunTotals:
+    """What the usage of one run says: when and in which workflow it began, and what it cost."""
+
+    began: tuple[int, str]
+    spend_micro_usd: int = 0
+
+
+@dataclass(slots=True)
+class Fates:
+    """What must have become of one partition's records. ``dead`` is ``invalid``, ``far_future`` or ``too_late``.
+
+    ``by_clock`` counts those that were judged as the dead letters say.
+    """
 
     records: int = 0
     applied: int = 0
@@ -102,18 +137,55 @@ class Expected:
     rerouted: list[tuple[int, bytes]] = field(default_factory=list)
     dead: dict[int, str] = field(default_factory=dict)
     by_clock: int = 0
+
+
+@dataclass(slots=True)
+class Expected(Fates):
+    """The same of usage, and what it adds up to. ``unpublished`` are calls in windows that are still open."""
+
     totals: dict[Place, Totals] = field(default_factory=dict)
+    runs: dict[tuple[str, str], RunTotals] = field(default_factory=dict)
+    unpublished: int = 0
+    newest_ms: int = 0
+
+    def apply(self, event: Mapping[str, Any], rules: Rules) -> None:
+        """Count an event."""
+        self.applied += 1
+        team, at = event["team"], event["occurred_at"]
+        self.unpublished += start_of(at, _BASE_MS) + _BASE_MS > rules.open_from_ms
+        for workflow in (event["workflow"], None):
+            for size in SIZES_MS:
+                place = Place(team, workflow, size, start_of(at, size))
+                if place.start_ms + size <= rules.open_from_ms:
+                    self.totals.setdefault(place, Totals()).add(event)
+        if event["run_id"]:
+            began = at, event["workflow"]
+            run = self.runs.setdefault((team, event["run_id"]), RunTotals(began))
+            run.began = min(run.began, began)
+            run.spend_micro_usd += event["cost_micro_usd"] or 0
 
 
-def parse(value: bytes | None, max_bytes: int = 1_048_576) -> dict[str, Any] | None:
-    """A valid usage event with all defaults filled in; None for anything else."""
+def start_of(at_ms: int, size_ms: int) -> int:
+    """The first millisecond of the window that holds an instant."""
+    offset = _MONDAY_MS if size_ms == WEEK_MS else 0
+    return at_ms - (at_ms - offset) % size_ms
+
+
+def parse_object(value: bytes | None, max_bytes: int = 1_048_576) -> dict[str, Any] | None:
+    """The one JSON object that a record holds; None for anything else."""
     if not value or len(value) > max_bytes:
         return None
     try:
         event = json.loads(value.decode(), parse_constant=_refuse)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(event, dict):
+    return event if isinstance(event, dict) else None
+
+
+def parse(value: bytes | None, max_bytes: int = 1_048_576) -> dict[str, Any] | None:
+    """A valid usage event with all defaults filled in; None for anything else."""
+    event = parse_object(value, max_bytes)
+    if event is None:
         return None
     for name in _BUCKETS:
         event.setdefault(name, 0)
@@ -132,7 +204,7 @@ def _is_valid(event: Mapping[str, Any]) -> bool:
     texts = [(event.get(name), 1, longest) for name, longest in _REQUIRED.items()]
     texts += [(event[name], 0, 256) for name in _OPTIONAL if event[name] is not None]
     for text, shortest, longest in texts:
-        if not isinstance(text, str) or not shortest <= len(text) <= longest or _CONTROL.search(text):
+        if not isinstance(text, str) or not shortest <= len(text) <= longest or CONTROL.search(text):
             return False
     numbers = [(event[bucket], 0, 2**40) for bucket in _BUCKETS]
     numbers.append((event.get("occurred_at"), 1_420_070_400_000, 253_402_300_799_999))
@@ -192,11 +264,8 @@ def expect(
                 expected.duplicates += 1
                 continue
         seen.add(identity)
-        expected.applied += 1
-        for workflow in (event["workflow"], None):
-            for size in SIZES_MS:
-                place = Place(event["team"], workflow, size, at // size * size)
-                expected.totals.setdefault(place, Totals()).add(event)
+        expected.apply(event, rules)
+    expected.newest_ms = newest
     return expected
 
 

@@ -3,13 +3,19 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from tests.faults.arena import Outcome
 from tests.faults.judge import INVARIANTS
 from tests.faults.scenarios import CONTROL, Scenario
 
 __all__ = ["entry", "passed", "table", "write"]
+
+#: What the table shows of a fault, and how wide.
+_COLUMNS: Final = (
+    ("times", 5), ("events", 8), ("lost", 6), ("double_counted", 6), ("outcomes", 8), ("reversals", 6),
+    ("lost_outcomes", 6), ("double_counted_outcomes", 6),
+)  # fmt: skip
 
 
 def entry(scenario: Scenario, outcome: Outcome, times: int, seconds: float) -> dict[str, Any]:
@@ -21,6 +27,8 @@ def entry(scenario: Scenario, outcome: Outcome, times: int, seconds: float) -> d
         "events": outcome.records,
         "lost": judgement.lost,
         "double_counted": judgement.double_counted,
+        "lost_outcomes": judgement.lost_outcomes,
+        "double_counted_outcomes": judgement.double_counted_outcomes,
         "invariants": judgement.holds,
         "problems": outcome.problems + judgement.examples(),
         "seconds": round(seconds, 1),
@@ -31,8 +39,8 @@ def entry(scenario: Scenario, outcome: Outcome, times: int, seconds: float) -> d
 def passed(report: dict[str, Any]) -> bool:
     """Whether no fault lost or doubled anything, all of it was watched, and the oracle caught the stock worker.
 
-    A run that judged nothing has not passed, nor has a fault that never struck while records flowed, nor one whose stock
-    worker was wrong only because it never worked.
+    A run that judged nothing has not passed, nor has a fault that never struck while records flowed, or that had no outcome
+    or no undoing to lose, nor a run whose stock worker was wrong only because it never worked.
     """
     judged = [fault for fault in report["faults"] if not fault.get("skipped")]
     stock = report["stock_faust"]
@@ -42,7 +50,8 @@ def passed(report: dict[str, Any]) -> bool:
 def _withstood(fault: dict[str, Any]) -> bool:
     """Whether a fault was brought about and watched, and did no harm; the control is a run without one."""
     struck = fault["fault"] == CONTROL or (fault["times"] > 0 and fault["under_load"] > 0)
-    return bool(struck and not fault["problems"] and fault["scrapes"] > 0 and fault["commit_samples"] > 0)
+    watched = fault["scrapes"] > 0 and fault["commit_samples"] > 0
+    return bool(struck and watched and fault["outcomes"] and fault["reversals"] and not fault["problems"])
 
 
 def _caught(stock: dict[str, Any]) -> bool:
@@ -60,24 +69,21 @@ def write(report: dict[str, Any], path: Path) -> None:
 def table(faults: Sequence[dict[str, Any]], stock: dict[str, Any] | None) -> str:
     """The report for people."""
     names = list(INVARIANTS)
-    header = f"{'fault':<38} {'times':>5} {'events':>8} {'lost':>6} {'double':>6}  {' '.join(names)}  seconds"
+    header = (
+        f"{'fault':<38} {'times':>5} {'events':>8} {'lost':>6} {'double':>6} {'outcomes':>8} {'undone':>6} {'lost':>6} "
+        f"{'double':>6}  {' '.join(names)}  seconds"
+    )
     lines = [header, "-" * len(header)]
     for fault in faults:
         if skipped := fault.get("skipped"):
             lines.append(f"{fault['fault']:<38} skipped: {skipped}")
             continue
         marks = " ".join(f"{'ok' if fault['invariants'][name] else 'NO':<{len(name)}}" for name in names)
-        lines.append(
-            f"{fault['fault']:<38} {fault['times']:>5} {fault['events']:>8} {fault['lost']:>6} "
-            f"{fault['double_counted']:>6}  {marks}  {fault['seconds']:>7.0f}"
-        )
+        lines.append(f"{fault['fault']:<38} {_figures([fault])}  {marks}  {fault['seconds']:>7.0f}")
         lines += [f"    {problem}" for problem in fault["problems"]]
     done = [fault for fault in faults if not fault.get("skipped")]
     lines.append("-" * len(header))
-    lines.append(
-        f"{'all':<38} {sum(fault['times'] for fault in done):>5} {sum(fault['events'] for fault in done):>8} "
-        f"{sum(fault['lost'] for fault in done):>6} {sum(fault['double_counted'] for fault in done):>6}"
-    )
+    lines.append(f"{'all':<38} {_figures(done)}")
     if stock is not None:
         lines.append(
             f"stock Faust, {stock['times']} x kill -9, {stock['events']} events: {stock['lost']} lost, "
@@ -87,3 +93,7 @@ def table(faults: Sequence[dict[str, Any]], stock: dict[str, Any] | None) -> str
         unharmed = "right" if stock["unharmed"]["passed"] else "WRONG"
         lines.append(f"stock Faust, nothing done to it, {stock['unharmed']['events']} events: {unharmed}")
     return "\n".join(lines)
+
+
+def _figures(faults: Sequence[dict[str, Any]]) -> str:
+    return " ".join(f"{sum(fault[name] for fault in faults):>{width}}" for name, width in _COLUMNS)

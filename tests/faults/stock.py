@@ -20,9 +20,10 @@ from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-def
 
 from streams.core.events import Rejection, UsageDecoder, UsageEvent
 from streams.core.identity import agree, witness
+from streams.core.topics import USAGE
 from tests.faults.feeder import Feeder
 from tests.faults.load import PARTITIONS, build, partition_of
-from tests.faults.oracle import SIZES_MS, Expected, Rules, expect
+from tests.faults.oracle import SIZES_MS, Expected, Rules, expect, start_of
 from tests.faults.reading import read_topic
 from tests.faults.watch import Watch
 from tests.faults.workers import Worker
@@ -75,7 +76,7 @@ def _app(brokers: str, name: str, topic: str, directory: Path, port: int) -> fau
         )  # fmt: skip
         for workflow in (event.workflow, ""):
             for size in SIZES_MS:
-                key = f"{event.team}|{workflow}|{size}|{event.occurred_at // size * size}"
+                key = f"{event.team}|{workflow}|{size}|{start_of(event.occurred_at, size)}"
                 totals[key] = [was + more for was, more in zip(totals[key], added, strict=True)]
 
     @app.agent(usage)
@@ -112,12 +113,13 @@ def play(
     admin = AdminClient({"bootstrap.servers": brokers})
     config = {"max.message.bytes": "2200000"}
     admin.create_topics([NewTopic(topic, PARTITIONS, 1, config=config)])[topic].result(30)
-    records, _ = build(seed, events)
+    # Usage alone: what the worker does with outcomes no plain Faust program does in a page.
+    records = [record for record in build(seed, events)[0] if record.topic == USAGE]
     rng = Random(f"stock-{seed}")
-    feeder = Feeder(brokers, topic, records, seconds=events / _EVENTS_A_SECOND)
+    feeder = Feeder(brokers, {USAGE: topic}, records, seconds=events / _EVENTS_A_SECOND)
     command = [sys.executable, "-m", "tests.faults.stock", brokers, name, topic]
     worker = Worker("stock", home, command, {"PYTHONPATH": str(Path.cwd())})
-    watch = Watch(brokers, name, topic, topic, [])
+    watch = Watch(brokers, name, {USAGE: topic}, topic, [])
     finished = False
     try:
         worker.start()

@@ -25,6 +25,9 @@ def test_nothing_is_lost_or_counted_twice(kafka: str, topic_prefix: str, tmp_pat
     fault = play(scenario, kafka, tmp_path, events=_EVENTS, seed=seed)
     assert not fault["problems"]
     assert (fault["lost"], fault["double_counted"]) == (0, 0)
+    assert (fault["lost_outcomes"], fault["double_counted_outcomes"]) == (0, 0)
+    assert fault["outcomes"] > 0
+    assert fault["reversals"] > 0
     assert all(fault["invariants"].values())
     assert fault["times"] > 0
     assert fault["under_load"] > 0

@@ -3,7 +3,7 @@
 import re
 import threading
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
@@ -11,7 +11,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from tests.faults.load import PARTITIONS
 from tests.faults.workers import Worker
 
-__all__ = ["CommitSample", "Watch", "identity_violations"]
+__all__ = ["CommitSample", "Log", "Watch", "identity_violations"]
 
 _PERIOD_S: Final = 1.0
 _TIMEOUT_S: Final = 3.0
@@ -21,10 +21,20 @@ _SAMPLE: Final = re.compile(
 )
 
 
+class Log(NamedTuple):
+    """One partition of an input; ``topic`` is the public name, without a prefix."""
+
+    topic: str
+    partition: int
+
+    def __str__(self) -> str:
+        return f"{self.topic}/{self.partition}"
+
+
 class CommitSample(NamedTuple):
     """What the group had committed, and where the changelog ended, open transactions included, right after."""
 
-    partition: int
+    log: Log
     committed: int
     changelog_end: int
 
@@ -40,14 +50,17 @@ def identity_violations(page: str) -> list[str]:
 
 
 class Watch:
-    """Scrapes metrics and samples committed offsets until closed."""
+    """Scrapes metrics and samples committed offsets until closed. ``inputs`` are full names by public ones."""
 
-    def __init__(self, brokers: str, group: str, usage: str, changelog: str, workers: Sequence[Worker]) -> None:
+    def __init__(
+        self, brokers: str, group: str, inputs: Mapping[str, str], changelog: str, workers: Sequence[Worker]
+    ) -> None:  # fmt: skip
         self.scrapes = 0
         self.violations: list[str] = []
         self.commits: list[CommitSample] = []
         self._workers = workers
-        self._usage = usage
+        self._inputs = inputs
+        self._names = {full: name for name, full in inputs.items()}
         self._changelog = changelog
         settings = {"bootstrap.servers": brokers, "group.id": group, "enable.auto.commit": False, "log_level": 2}
         self._consumer = Consumer({**settings, "isolation.level": "read_uncommitted"})
@@ -56,13 +69,26 @@ class Watch:
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
         self._thread.start()
 
-    def committed(self) -> dict[int, int] | None:
-        """The group's offsets by partition, 0 where it has none; None when the broker does not answer."""
-        places = [TopicPartition(self._usage, partition) for partition in range(PARTITIONS)]
+    def committed(self) -> dict[Log, int] | None:
+        """The group's offsets, 0 where it has none; None when the broker does not answer."""
+        places = [TopicPartition(topic, number) for topic in self._names for number in range(PARTITIONS)]
         try:
-            return {place.partition: max(0, place.offset) for place in self._consumer.committed(places, _TIMEOUT_S)}
+            return {
+                Log(self._names[place.topic], place.partition): max(0, place.offset)
+                for place in self._consumer.committed(places, _TIMEOUT_S)
+            }
         except KafkaException:
             return None
+
+    def input_ends(self) -> dict[Log, int] | None:
+        """The end of each input's partition; None when the broker does not answer."""
+        found: dict[Log, int] = {}
+        for name, topic in self._inputs.items():
+            ends = self.ends(topic)
+            if ends is None:
+                return None
+            found |= {Log(name, partition): end for partition, end in ends.items()}
+        return found
 
     def ends(self, topic: str, *, committed_only: bool = False) -> dict[int, int] | None:
         """The end of each partition's log; None when the broker does not answer."""
@@ -83,10 +109,10 @@ class Watch:
 
     def lag(self) -> int | None:
         """Records (and markers) not yet committed; None when the broker does not answer."""
-        committed, ends = self.committed(), self.ends(self._usage)
+        committed, ends = self.committed(), self.input_ends()
         if committed is None or ends is None:
             return None
-        return sum(ends[partition] - committed[partition] for partition in ends)
+        return sum(ends[log] - committed[log] for log in ends)
 
     def close(self) -> None:
         """Stop looking; may be called again."""
@@ -107,4 +133,4 @@ class Watch:
             committed = self.committed()
             ends = self.ends(self._changelog) if committed is not None else None
             if committed is not None and ends is not None:
-                self.commits += [CommitSample(place, offset, ends[place]) for place, offset in committed.items()]
+                self.commits += [CommitSample(log, offset, ends[log.partition]) for log, offset in committed.items()]
