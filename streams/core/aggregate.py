@@ -12,19 +12,21 @@ from streams.core import distinct
 from streams.core.distinct import Distinct
 from streams.core.events import UsageEvent
 from streams.core.keys import RowKey
-from streams.core.results import Results
+from streams.core.results import MOST, Results
 
-__all__ = ["MOST", "VERSION", "Aggregate", "tried_in_vain"]
+__all__ = ["SOMEBODY", "VERSION", "Aggregate", "tried_in_vain"]
 
 VERSION: Final = 3
+
+#: Stands among those behind outcomes for whoever it was that had a part in an outcome's run; no pseudonym is 1 but by
+#: a chance of 2**-64.
+SOMEBODY: Final = 1
 
 _FIXED: Final = struct.Struct("<B?19qIIII")
 #: Rows of version 2 had neither results nor failed spend, and said what they had published last.
 _FIXED_2: Final = struct.Struct("<B17qI5qI")
 #: Rows of version 1 had no computed costs.
 _FIXED_1: Final = struct.Struct("<B13qI5qI")
-#: What 64 bits hold, and an Avro long.
-MOST: Final = (1 << 63) - 1
 
 
 class Aggregate:
@@ -171,7 +173,9 @@ class Aggregate:
         """How many people the row concerns."""
         if type(self.others) is set and not self.others:
             return distinct.count(self.actors)
-        return distinct.count(distinct.merge(distinct.merge(set(), self.actors), self.others))
+        people = distinct.count(distinct.merge(distinct.merge(set(), self.actors), self.others))
+        # Somebody may be any of the others, and is somebody if there are none.
+        return max(people - 1, 1) if isinstance(self.others, set) and SOMEBODY in self.others else people
 
     @property
     def empty(self) -> bool:

@@ -18,7 +18,7 @@ nobody: then it corrects every window that it belongs to.
 from typing import Final
 
 from streams.core import distinct, keys
-from streams.core.aggregate import Aggregate
+from streams.core.aggregate import SOMEBODY, Aggregate
 from streams.core.effects import Effects
 from streams.core.events import UsageEvent
 from streams.core.figures import Figures
@@ -150,19 +150,35 @@ class Closer:
             row.add(event, run, actor, computed)
 
     def add_results(
-        self, team: str, workflow: str, at_ms: int, start: Window, results: Results, sign: int, actor: int,
+        self, team: str, workflow: str, at_ms: int, start: Window | None, results: Results, sign: int, actor: int,
         effects: Effects,
     ) -> None:  # fmt: skip
         """Count what came of work, or take it back, in every row of its windows from size ``start`` up.
 
         A workflow of no name stands for the team alone. ``actor`` is whom an outcome concerns, 0 if nobody: then ``start``
-        is a window that is still open (:meth:`open_size`). An outcome that comes after its week has closed corrects the
-        week all the same, as a reversal does.
+        is a window that is still open (:meth:`open_size`), and None if all have closed: such outcomes wait until they are
+        those of enough people, and are then told by the week of the team.
         """
-        for row in self._rows_of(team, workflow, at_ms, start, 0, effects, None):
-            if actor and row.place.scope is Scope.HELD:
-                row.others = distinct.merge(row.others, {actor})
+        if start is None:
+            rows = self._late_rows(team, at_ms, sign, effects)
+        else:
+            rows = self._rows_of(team, workflow, at_ms, start, 0, effects, None)
+        for row in rows:
+            if actor and row.place.scope in (Scope.HELD, Scope.LATE):
+                # Of a week that is final nobody is known any more.
+                known = row.place.bucket >= self._rows.sealed[row.place.window]
+                row.others = distinct.merge(row.others, {actor if known else SOMEBODY})
             row.add_results(results, sign)
+
+    def _late_rows(self, team: str, at_ms: int, sign: int, effects: Effects) -> list[Aggregate]:
+        """The row of what came after its week, or, if that has been told since, the week of the team."""
+        bucket = Window.WEEK.bucket_of(at_ms)
+        place = RowKey(Window.WEEK, Scope.LATE, bucket, team, "")
+        if bucket < self._past(Window.WEEK, self._horizon_ms):
+            return []
+        if sign < 0 and self._rows.find(place) is None:
+            place = place._replace(scope=Scope.TEAM)
+        return [self._changed(place, effects)]
 
     def _rows_of(
         self, team: str, workflow: str, at_ms: int, start: Window, concerned: int, effects: Effects,
@@ -238,8 +254,7 @@ class Closer:
         """Whether a closed window that has told nothing so far held something back."""
         if place.scope is Scope.WORKFLOW:
             return self._holds_back(place)
-        held = self._rows.scan(place.window, Scope.HELD, place.bucket, place.bucket + 1)
-        return any(row.place.team == place.team for row in held)
+        return self._rows.any_of_team(place._replace(scope=Scope.HELD))
 
     def _enter(self, size: Window, bucket: int, team: str, workflow: str) -> Aggregate:
         """The row of what comes into an open window by itself, not through finer ones."""

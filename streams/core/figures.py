@@ -3,10 +3,10 @@
 from typing import Final
 
 from streams.core import distinct
-from streams.core.aggregate import MOST, Aggregate
+from streams.core.aggregate import Aggregate
 from streams.core.kpis import Kpi
 from streams.core.params import EngineParams
-from streams.core.results import RATING_UNIT, Results, quantile
+from streams.core.results import MOST, RATING_UNIT, Results, quantile
 from streams.core.windows import Scope, Window
 
 __all__ = ["GROUP_MINIMUM", "Figures", "actor_band", "rounded"]
@@ -106,7 +106,9 @@ class Figures:
         kpi.cycle_times = sum(results.cycle.values())
         kpi.cycle_time_p50_ms = quantile(results.cycle, 0.5)
         kpi.cycle_time_p90_ms = quantile(results.cycle, 0.9)
-        if results.accepted > 0 and (row.priced or row.filled_calls):
+        # Of a day or a week that leaves spend out it would be too low.
+        whole = not row.partial or row.place.window < Window.DAY
+        if results.accepted > 0 and (row.priced or row.filled_calls) and whole:
             # To the micro-dollar, halves up: floats hold no sums of billions of dollars.
             kpi.cost_per_accepted_micro_usd = (2 * row.totals[0] + results.accepted) // (2 * results.accepted)
 
@@ -116,7 +118,8 @@ class Figures:
         if results.cohort_personal:
             # Not all of a window's spend is in its cohort: exact, the difference would be what a few people spent.
             spend, orphan_spend = rounded(spend), rounded(orphan_spend)
-        kpi.cohort_spend_micro_usd, kpi.cohort_orphan_spend_micro_usd = min(spend, MOST), min(orphan_spend, MOST)
+        spend, orphan_spend = min(spend, MOST), min(orphan_spend, MOST)
+        kpi.cohort_spend_micro_usd, kpi.cohort_orphan_spend_micro_usd = spend, orphan_spend
         kpi.cohort_runs_with_outcome = results.cohort_with_outcome
         kpi.cohort_accepted = results.cohort_accepted
         kpi.outcome_coverage = results.cohort_with_outcome / results.cohort_runs

@@ -17,6 +17,7 @@ import orjson
 from xxhash import xxh3_64_intdigest
 
 from streams.core import keys
+from streams.core.aggregate import SOMEBODY
 from streams.core.closing import Closer
 from streams.core.effects import Effects
 from streams.core.identity import AGREE_WITHIN_S
@@ -56,7 +57,6 @@ class Joiner:
         self._changed: dict[int, Outcome] = {}
         self._settled_hour = _HOUR.bucket_of(closing_ms)
         self._expired_hour = 0
-        self._gone: set[int] = set()
         #: New outcomes by the hour in which they happened, for forgetting them.
         self._dated: dict[int, list[int]] = {}
 
@@ -83,7 +83,6 @@ class Joiner:
         team = self._teams.of(event.team)
         if not team.outcomes:
             team.outcomes = team.changed = True
-        outcome.start = Window.HOUR if not actor else self._closer.open_size(outcome.at_ms) or Window.WEEK
         if event.run_id is not None:
             run = self._runs.of(event.team, event.run_id)
             run.linked += 1
@@ -94,6 +93,7 @@ class Joiner:
             else:
                 self._state.put(keys.LINK + _place(run.hash) + _place(number), b"")
         effects.joins[self._join(outcome, team)] += 1
+        actor = self._start(outcome, actor)
         if outcome.reversers:
             effects.joins[JoinResult.REVERSED_LATER] += 1
         self._count(outcome, 1, actor, effects)
@@ -141,6 +141,13 @@ class Joiner:
         if outcome.workflow:
             return JoinResult.WORKFLOW if outcome.workflow in team.workflows else JoinResult.NO_USAGE
         return JoinResult.TEAM if team.workflows else JoinResult.NO_USAGE
+
+    def _start(self, outcome: Outcome, actor: int) -> int:
+        """Decide which windows an outcome may be counted in, and whom it concerns: somebody, if people had a part in its run."""
+        if not actor and outcome.joined and self._run_of(outcome).personal:
+            actor = SOMEBODY
+        outcome.start = int(self._closer.open_size(outcome.at_ms) or 0) if actor else int(Window.HOUR)
+        return actor
 
     def _count(self, outcome: Outcome, sign: int, actor: int, effects: Effects) -> None:
         """Count what an outcome is now, or take it back."""
@@ -225,7 +232,10 @@ class Joiner:
             return
         self._count(outcome, -1, 0, effects)
         outcome.place, outcome.joined = trial.place, trial.joined
-        self._count(outcome, 1, 0, effects)
+        actor = 0
+        if outcome.joined and self._run_of(outcome).personal:
+            actor = self._start(outcome, 0)
+        self._count(outcome, 1, actor, effects)
         if outcome.joined and not was[1]:
             effects.joins[JoinResult.RUN_LATER] += 1
 
@@ -324,7 +334,7 @@ class Joiner:
                 # What undid it may have been known for longer than the outcome itself.
                 if outcome is not None and _HOUR.bucket_of(outcome.at_ms) < before:
                     self._forget(outcome, runs)
-        self._gone |= runs
+        self._runs.forget(runs)
 
     def _forget(self, outcome: Outcome, runs: set[int]) -> None:
         self._changed.pop(outcome.number, None)
@@ -338,7 +348,13 @@ class Joiner:
             self._state.put(keys.LINK + _place(outcome.run) + _place(outcome.number), None)
             run = self._runs.find(outcome.run)
             if run is not None and run.began_ms == NOT_BEGUN:
-                runs.add(run.hash)
+                # Only the outcomes that name it keep such a run.
+                run.linked -= 1
+                if outcome.number in run.links:
+                    run.links.remove(outcome.number)
+                self._runs.touch(run)
+                if run.linked <= 0:
+                    runs.add(run.hash)
 
     def _run_of(self, outcome: Outcome) -> Run:
         return self._runs.find(outcome.run) or Run(outcome.run, outcome.team)
@@ -359,7 +375,7 @@ class Joiner:
     @property
     def pending(self) -> bool:
         """Whether anything waits to be written; how far teams are settled can wait for that."""
-        return bool(self._changed or self._runs.changed or self._gone or self._state.pending)
+        return bool(self._changed or self._runs.pending or self._state.pending)
 
     def drain(self, writes: Writes, offset: int) -> None:
         """Write everything that changed. ``offset`` is that of the outcomes read so far, a name for this transaction."""
@@ -372,8 +388,6 @@ class Joiner:
         self._changed = {}
         self._state.drain(writes)
         self._teams.drain(writes)
-        self._runs.forget(self._gone, writes)
-        self._gone = set()
         self._runs.drain(writes)
 
 

@@ -1,8 +1,9 @@
 """Takes the actor out of a record that is kept: a dead letter must not give away in clear who was at work.
 
-Lengths stay, so that offsets named by a parser's message still fit. What cannot be read cannot be searched for the
-actor either: of a binary record only the header is kept, which names the schema. The record itself stays in its topic,
-at the offset that the dead letter tells.
+What cannot be read cannot be searched for the actor either: of a binary record only the header is kept, which names the
+schema, of a text that is no JSON object only its punctuation. Lengths stay there, and where the actor is one plain text,
+so that offsets named by a parser's message still fit. The record itself stays in its topic, at the offset that the dead
+letter tells.
 """
 
 import re
@@ -15,11 +16,10 @@ from streams.core.wire import CONFLUENT, SINGLE_OBJECT
 __all__ = ["masked"]
 
 _STAR: Final = b"*"
-#: The key and what follows it; a string may lack its end in a record that was cut off.
-_ACTOR: Final = re.compile(rb'("actor"\s*:\s*")((?:[^"\\]|\\.)*)', re.DOTALL)
-_STRING: Final = re.compile(rb'"((?:[^"\\]|\\.)*)', re.DOTALL)
-#: A key that is spelled with escapes, ``"\u0061ctor"``, is found by a parser and by no search.
-_ESCAPE: Final = b"\\u"
+#: The one spelling that is masked where it stands: the key, and a text without escapes.
+_ACTOR: Final = re.compile(rb'("actor"\s*:\s*")([^"\\]*)(?=")')
+#: Letters and digits, of any alphabet.
+_LETTERS: Final = re.compile(rb"[0-9A-Za-z\x80-\xff]")
 #: Shorter names stand in other words, too.
 _SHORTEST: Final = 3
 _HEADERS: Final = ((SINGLE_OBJECT, 10), (CONFLUENT, 5))
@@ -32,17 +32,17 @@ def masked(value: bytes) -> bytes:
             return value[:size] + _STAR * (len(value) - size)
     document = _parsed(value)
     if document is None:
-        if _ESCAPE in value:
-            return _STRING.sub(lambda found: b'"' + _STAR * len(found[1]), value)
-        return _without(value, [found[2] for found in _ACTOR.finditer(value)])
-    actor = document.get("actor")
-    if actor is None:
+        return _LETTERS.sub(_STAR, value)
+    names = _names(document)
+    if not names:
         return value
-    names = [found[2] for found in _ACTOR.finditer(value)]
-    if isinstance(actor, str) and any(orjson.loads(b'"%s"' % name) == actor for name in names):
-        return _without(value, [*names, actor.encode()])
-    # Spelled with escapes, or no text at all: written anew.
-    return _without(orjson.dumps({**document, "actor": "***"}), [str(actor).encode()])
+    actor = document.get("actor")
+    if isinstance(actor, str) and names == {actor} and value.lower().count(b'"actor"') == 1 and b"\\" not in value:
+        found = _ACTOR.search(value)
+        if found is not None:
+            return _without(value[: found.start(2)] + _STAR * len(found[2]) + value[found.end(2) :], found[2])
+    # In several places, spelled with escapes, or no text at all: written anew.
+    return orjson.dumps(_cleaned(document, {name.casefold() for name in names}))
 
 
 def _parsed(value: bytes) -> dict[str, Any] | None:
@@ -53,11 +53,40 @@ def _parsed(value: bytes) -> dict[str, Any] | None:
     return document if isinstance(document, dict) else None
 
 
-def _without(value: bytes, names: list[bytes]) -> bytes:
-    value = _ACTOR.sub(lambda found: found[1] + _STAR * len(found[2]), value)
-    for name in names:
-        if len(name) >= _SHORTEST:
-            # As a word: "eve" is not meant in "event_id".
-            word = rb"(?<![0-9A-Za-z])" + re.escape(name) + rb"(?![0-9A-Za-z])"
-            value = re.sub(word, _STAR * len(name), value)
-    return value
+def _without(value: bytes, name: bytes) -> bytes:
+    if len(name) < _SHORTEST:
+        return value
+    # As a word: "eve" is not meant in "event_id".
+    word = re.compile(rb"(?<![0-9A-Za-z])" + re.escape(name) + rb"(?![0-9A-Za-z])", re.IGNORECASE)
+    return word.sub(_STAR * len(name), value)
+
+
+def _names(part: Any) -> set[str]:
+    """Everything that stands under a key ``actor``, at any depth."""
+    if isinstance(part, list):
+        return set().union(*map(_names, part))
+    if not isinstance(part, dict):
+        return set()
+    found: set[str] = set()
+    for key, value in part.items():
+        found |= _texts(value) if key.casefold() == "actor" else _names(value)
+    return found
+
+
+def _texts(part: Any) -> set[str]:
+    if isinstance(part, dict):
+        return set().union(*map(_texts, part.values()))
+    if isinstance(part, list):
+        return set().union(*map(_texts, part))
+    return set() if part is None else {str(part)}
+
+
+def _cleaned(part: Any, names: set[str]) -> Any:
+    if isinstance(part, dict):
+        return {key: "***" if key.casefold() == "actor" else _cleaned(value, names) for key, value in part.items()}
+    if isinstance(part, list):
+        return [_cleaned(value, names) for value in part]
+    if isinstance(part, str):
+        text = part.casefold()
+        return "***" if text in names or any(len(name) >= _SHORTEST and name in text for name in names) else part
+    return part

@@ -66,9 +66,9 @@ class Outcome:
         return self.verdict == "accepted" and not self.reversers
 
     @property
-    def window(self) -> Window:
-        """The finest window that it is counted in."""
-        return Window(self.start)
+    def window(self) -> Window | None:
+        """The finest window that it is counted in; None if it came after its week, and concerns somebody."""
+        return Window(self.start) if self.start else None
 
     def results(self) -> Results:
         """What it counts as now. An outcome that undoes another counts in that one's window, as its undoing."""

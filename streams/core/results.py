@@ -11,7 +11,7 @@ from ddsketch.mapping import LogarithmicMapping
 
 from streams.core.varint import read_longs, write_longs
 
-__all__ = ["RATING_UNIT", "Durations", "Results", "quantile", "slot"]
+__all__ = ["MOST", "RATING_UNIT", "Durations", "Results", "quantile", "slot"]
 
 #: Ratings from 0 to 1 are summed in millionths, so that sums do not depend on their order.
 RATING_UNIT: Final = 1_000_000
@@ -24,6 +24,8 @@ Durations = dict[int, int]
 _MAPPING: Final = LogarithmicMapping(0.01)
 #: The slot of durations below a millisecond.
 _ZERO: Final = -1
+#: What 64 bits hold, and an Avro long.
+MOST: Final = (1 << 63) - 1
 #: Figures that are one number each.
 _COUNT: Final = 16
 
@@ -129,7 +131,9 @@ class Results:
         if self.empty:
             return b""
         pairs = [number for pair in sorted(self.cycle.items()) for number in pair]
-        return write_longs((*self._figures(), *pairs))
+        # Absurd figures from a producer must not stop the rows of all others.
+        figures = [max(-MOST, min(MOST, figure)) for figure in self._figures()]
+        return write_longs((*figures, *pairs))
 
     @classmethod
     def decode(cls, data: bytes) -> "Results":

@@ -68,6 +68,14 @@ class Rows:
             if place not in fresh and place not in self._deleted:
                 yield Aggregate.decode(place, data)
 
+    def any_of_team(self, place: RowKey) -> bool:
+        """Whether there is a row of any workflow of the place's team, in its window and scope."""
+        prefix = place._replace(workflow="").encode()
+        for key, _ in self._store.range(prefix, prefix[:-1] + b"\x01"):
+            if keys.parse_row(key) not in self._deleted:
+                return True
+        return any(it[:4] == place[:4] for it in self._touched)
+
     @property
     def pending(self) -> bool:
         """Whether anything waits to be written."""

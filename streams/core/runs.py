@@ -72,7 +72,7 @@ class Run:
         """
         self.calls += 1
         if spend > 0:
-            self.spend += spend
+            self.spend = min(self.spend + spend, NOT_BEGUN)
         if personal:
             self.personal = True
             if self.began_ms != NOT_BEGUN and (
@@ -136,6 +136,8 @@ class Runs:
         self._store = store
         self._seed = seed
         self._by_hash: dict[int, Run] = {}
+        #: Forgotten, but still in the store.
+        self._gone: set[int] = set()
 
     def of(self, team: str, run_id: str) -> Run:
         """The run that events of a team name; a new one that has not begun if there is none."""
@@ -150,7 +152,7 @@ class Runs:
     def find(self, number: int) -> Run | None:
         """A run by its hash."""
         run = self._by_hash.get(number)
-        if run is None:
+        if run is None and number not in self._gone:
             data = self._store.get(keys.RUN + number.to_bytes(8, "big"))
             run = None if data is None else Run.decode(number, data)
             if run is not None:
@@ -163,17 +165,26 @@ class Runs:
             run.touched = True
             self.changed.append(run)
 
-    def forget(self, numbers: set[int], writes: Writes) -> None:
-        """Delete runs that nothing can reach any more."""
+    @property
+    def pending(self) -> bool:
+        """Whether anything waits to be written."""
+        return bool(self.changed or self._gone)
+
+    def forget(self, numbers: set[int]) -> None:
+        """Delete runs that nothing can reach any more; what names one of them from now on begins a new one."""
         gone = {number for number in numbers if self._by_hash.pop(number, None) is not None}
         if gone:
-            self.changed = [run for run in self.changed if run.hash not in gone]
-            self.known = {name: run for name, run in self.known.items() if run.hash not in gone}
-        for number in numbers:
-            writes[keys.RUN + number.to_bytes(8, "big")] = None
+            # In place: whoever goes through events holds both.
+            self.changed[:] = [run for run in self.changed if run.hash not in gone]
+            for name in [name for name, run in self.known.items() if run.hash in gone]:
+                del self.known[name]
+        self._gone |= numbers
 
     def drain(self, writes: Writes) -> None:
         """Write all changed runs, and make room."""
+        for number in self._gone:
+            writes[keys.RUN + number.to_bytes(8, "big")] = None
+        self._gone = set()
         for run in self.changed:
             run.touched = False
             writes[keys.RUN + run.hash.to_bytes(8, "big")] = run.encode()

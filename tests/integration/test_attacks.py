@@ -208,4 +208,4 @@ def test_nobody_is_found_in_what_a_worker_lets_out(kafka: str, topic_prefix: str
     assert {name: said.count(MARK.encode()) for name, said in let_out.items()} == dict.fromkeys(let_out, 0)
     # What a producer must mend is kept but for the person.
     assert not [letter for letter in letters if f"{MARK}.".encode() in (letter.value or b"")]
-    assert [letter for letter in letters if f"{MARK}-event_id".encode() in (letter.value or b"")]
+    assert [letter for letter in letters if f"{MARK}-o-".encode() in (letter.value or b"")]

@@ -52,7 +52,7 @@ def totals(file: Path) -> Totals:
             whole = int(datetime.fromisoformat(second).replace(tzinfo=UTC).timestamp())
             at_ms = whole * 1000 + int(fraction.ljust(3, "0")[:3])
             for size in Window:
-                place = size, at_ms // size * size
+                place = size, size.start_of(size.bucket_of(at_ms))
                 calls[place] += 1
                 context[place] += int(row["ContextTokens"])
                 generated[place] += int(row["GeneratedTokens"])

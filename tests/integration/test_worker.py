@@ -1,6 +1,7 @@
 """One worker, everything that can be put before it: what it publishes, what it refuses, and that it goes on."""
 
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -9,6 +10,7 @@ from pathlib import Path
 from threading import Thread
 from typing import ClassVar
 
+import orjson
 import pytest
 
 from streams.core.avro import USAGE_EVENT, ParsedSchema, parse_schema, schema_text
@@ -140,12 +142,13 @@ def test_json_and_avro_side_by_side_become_results_in_the_registrys_avro(worker:
         schema_text("kpi")
     }
     sizes = {kpi.window_size_ms for kpi in log.kpis() if kpi.team in teams}
-    assert sizes == {300_000, 3_600_000, 86_400_000}
+    assert sizes == set(Window)
     assert {kpi.workflow for kpi in log.kpis() if kpi.team in teams} == {None, "review"}
     assert accounted_for(worker)
 
 
 NEIGHBOURS = "neighbours"
+LETTER = re.compile(rb"[0-9A-Za-z\x80-\xff]")
 
 
 def flawed(**fields: object) -> bytes:
@@ -189,7 +192,19 @@ BAD: dict[str, tuple[bytes | None, Reason]] = {
 }
 
 
-def test_each_bad_record_is_dead_lettered_whole_and_its_neighbours_count(worker: Worker, log: Log) -> None:
+def kept(value: bytes) -> bytes:
+    """All of a record that names no actor, if it can be searched for one: of a binary record it is the header, of a text
+    that is no JSON object the punctuation."""
+    for mark, size in ((b"\0", 5), (b"\xc3\x01", 10)):
+        if value.startswith(mark):
+            return value[:size] + b"*" * (len(value) - size)
+    try:
+        return value if isinstance(orjson.loads(value), dict) else LETTER.sub(b"*", value)
+    except orjson.JSONDecodeError:
+        return LETTER.sub(b"*", value)
+
+
+def test_each_bad_record_is_dead_lettered_and_its_neighbours_count(worker: Worker, log: Log) -> None:
     before = worker.metric(RECEIVED)
     place = home(NEIGHBOURS)
     records = [json_event("first", NEIGHBOURS)]
@@ -212,7 +227,7 @@ def test_each_bad_record_is_dead_lettered_whole_and_its_neighbours_count(worker:
     assert reasons == {name: reason.value for name, (_, reason) in BAD.items()}
     for offset, letter in letters.items():
         assert letter.topic == log.prefix + USAGE
-        assert letter.payload == (bad[offset].value or b"")
+        assert letter.payload == kept(bad[offset].value or b"")
         assert letter.detail
     assert len(log.read(DEAD_LETTERS)) == len(log.dead_letters()) == len(BAD)
 

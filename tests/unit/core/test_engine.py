@@ -153,10 +153,10 @@ def test_dead_letters_lie_in_the_order_of_the_log() -> None:
 def test_a_dead_letter_keeps_the_record_whole() -> None:
     """Topic, partition, offset, payload and the clock say where it came from; a tombstone's payload is empty."""
     run = EngineRun()
-    run.feed(usage("a", MONDAY), b"nonsense", None, now=NOW + 5)
+    run.feed(usage("a", MONDAY), b"{]", None, now=NOW + 5)
     places = [(letter.topic, letter.partition, letter.offset, letter.received_at) for letter in run.dead_letters]
     assert places == [(USAGE, 0, 1, NOW + 5), (USAGE, 0, 2, NOW + 5)]
-    assert [letter.payload for letter in run.dead_letters] == [b"nonsense", b""]
+    assert [letter.payload for letter in run.dead_letters] == [b"{]", b""]
 
 
 def test_every_record_is_accounted_for_by_name() -> None:

@@ -21,6 +21,11 @@ NAME = "marked.person@example.com"
         b'{"\\u0061ctor":"' + NAME.encode() + b'"',
         json.dumps({"actor": [NAME]}).encode(),
         json.dumps({"actor": {"id": NAME}}).encode(),
+        json.dumps({"event": {"Actor": NAME}, "note": NAME.upper()}).encode(),
+        json.dumps({"actor": "jos\u00e9 marked", "note": "by JOS\u00c9 MARKED"}).encode(),
+        str({"actor": NAME}).encode(),
+        f"actor: {NAME}".encode(),
+        json.dumps({"actor": NAME}).encode("utf-16"),
         b'{"actor":"a","actor":"' + NAME.encode() + b'"}',
         b"\xc3\x01" + b"12345678" + NAME.encode(),
         b"\x00\x00\x00\x00\x07" + NAME.encode(),
@@ -28,20 +33,24 @@ NAME = "marked.person@example.com"
 )
 def test_the_name_is_gone(value: bytes) -> None:
     """From whole, broken, escaped, oddly typed and binary records."""
-    assert b"marked" not in masked(value)
-    assert b"person" not in masked(value)
+    assert b"marked" not in masked(value).lower()
+    assert b"person" not in masked(value).lower()
 
 
-def test_an_escaped_name_is_masked_where_it_stands() -> None:
-    """In the spelling of the record, of which the text differs."""
-    value = b'{"actor":"mar\\u006bed.person"}'
-    assert masked(value) == b'{"actor":"' + b"*" * 18 + b'"}'
+def test_an_escaped_name_is_masked_too() -> None:
+    """The record is written anew then."""
+    assert json.loads(masked(b'{"actor":"mar\\u006bed.person","team":"t"}')) == {"actor": "***", "team": "t"}
+
+
+def test_of_a_text_that_is_no_record_the_punctuation_is_left() -> None:
+    """Nobody can tell where in it a name may stand."""
+    assert masked(b'{"actor":"ada","team') == b'{"*****":"***","****'
 
 
 @pytest.mark.parametrize(
     "value",
     [
-        b"", b"garbage", b"[]", b'{"team":"t"}', b'{"actor":null,"team":"t"}', b'{"team":"t","cost":1e3,',
+        b"", b"[]", b'{"team":"t"}', b'{"actor":null,"team":"t"}', b'{"team":"t","cost":1e3}',
     ],
 )  # fmt: skip
 def test_records_without_an_actor_stay_as_they_are(value: bytes) -> None:
