@@ -121,15 +121,21 @@ class Closer:
 
         Judged by the last border that the watermark passed, so that it changes at ticks only.
         """
-        return self._past(Window.FIVE_MINUTES, self._grace_ms)
+        return Window.FIVE_MINUTES.bucket_of(self._watermark.value_ms // BASE_MS * BASE_MS - self._grace_ms)
 
     @property
     def horizon_before(self) -> int:
         """The first millisecond from which outcomes are still taken."""
-        return self._watermark.value_ms // BASE_MS * BASE_MS - self._horizon_ms
+        return self._border_ms - self._horizon_ms
+
+    @property
+    def _border_ms(self) -> int:
+        """The last border that event time has passed; as long as there is no usage, the clock's."""
+        mark = self._watermark
+        return (mark.value_ms if mark.newest_ms else mark.closing_ms) // BASE_MS * BASE_MS
 
     def _past(self, size: Window, period_ms: int) -> int:
-        return size.bucket_of(self._watermark.value_ms // BASE_MS * BASE_MS - period_ms)
+        return size.bucket_of(self._border_ms - period_ms)
 
     @property
     def due(self) -> bool:

@@ -53,9 +53,9 @@ class Sealed:
         self.exact = exact
 
     def add(self, member: int) -> None:
-        """Never called: a row is sealed once no event can come to it any more. Raises ValueError."""
-        msg = f"a sealed set takes no members: {member}"
-        raise ValueError(msg)
+        """Count one more, whoever it is: usage may still come to a row that outcomes alone had made final."""
+        self.members += 1
+        self.exact = False
 
 
 Distinct = set[int] | Sketch | Sealed

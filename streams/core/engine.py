@@ -92,7 +92,8 @@ class Engine:
         self._sources = identity.Sources(store)
         self._effects = Effects()
         self._newest: dict[str, int] = {}
-        self._arrived_ms = 0
+        # Else a partition that is idle for weeks, and is restarted every day, would never be idle for long.
+        self._arrived_ms: int = meta.get("arrived", 0)
 
     @property
     def remembered_bytes(self) -> int:
@@ -329,7 +330,7 @@ class Engine:
             self._rows.drain(writes)
             meta: dict[str, Any] = {
                 "applied": self.applied, "watermark": (mark.newest_ms, mark.value_ms, mark.closing_ms),
-                "sealed": [self._rows.sealed[size] for size in SIZES], "withheld": self.withheld_micro_usd,
+                "arrived": self._arrived_ms, "sealed": [self._rows.sealed[size] for size in SIZES], "withheld": self.withheld_micro_usd,
             }  # fmt: skip
             if self.notes:
                 meta["notes"] = self.notes

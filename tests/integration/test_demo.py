@@ -51,7 +51,9 @@ def test_everything_is_accounted_for_and_nothing_is_left(kafka: str, topic_prefi
     assert list(result) == KEYS
     assert result["accounting_holds"] is True
     # Of some dozens of merges none need be undone within hours.
-    assert all(value for name, value in result.items() if name != "reversed"), "every figure of the demo shows something"
+    assert all(value for name, value in result.items() if name != "reversed"), (
+        "every figure of the demo shows something"
+    )
     assert isinstance(result["reversed"], int)
     fates = ("applied", "duplicates", "dead_lettered", "late", "rerouted")
     assert result["received"] == sum(result[fate] for fate in fates)

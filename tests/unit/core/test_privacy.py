@@ -9,7 +9,21 @@ from streams.core.aggregate import Aggregate
 from streams.core.figures import rounded
 from streams.core.pseudonyms import Pseudonyms, iso_week
 from streams.core.windows import Scope, Window
-from tests.engine_runs import DAY, FIVE, HOUR, KEY, MINUTE, MONDAY, SECOND, WEEK, EngineRun, outcome, place_of, usage
+from tests.engine_runs import (
+    DAY,
+    FIVE,
+    HOUR,
+    KEY,
+    MINUTE,
+    MONDAY,
+    NOW,
+    SECOND,
+    WEEK,
+    EngineRun,
+    outcome,
+    place_of,
+    usage,
+)
 
 PEOPLE = tuple(f"person-{number}@example.com" for number in range(7))
 
@@ -250,3 +264,29 @@ def test_hours_of_one_person_show_nowhere() -> None:
     assert [kpi for kpi in busy.kpis if kpi.window_size_ms in short] == [
         kpi for kpi in quiet.kpis if kpi.window_size_ms in short
     ]  # fmt: skip
+
+
+def test_an_idle_partition_forgets_people_too_however_often_it_is_restarted() -> None:
+    """Silence is measured from the last record, not from the last start."""
+    run = EngineRun(min_actors=5, lateness_ms=0)
+    worked(run, 7)
+    mark = Pseudonyms(KEY).pseudonym(iso_week(MONDAY), PEOPLE[0]).to_bytes(8, "little")
+    assert any(mark in data for data in run.store.data.values())
+    for day in range(12):
+        run.crash()
+        for second in range(3):
+            run.idle(NOW + day * DAY + second * SECOND)
+    assert not [key for key, data in run.store.data.items() if mark in data]
+
+
+def test_a_partition_with_outcomes_alone_forgets_them() -> None:
+    """By the clock: no usage moves event time there. Usage that comes after all is neither late nor refused."""
+    run = EngineRun(min_actors=5, lateness_ms=0)
+    run.feed_outcomes(outcome("o", MONDAY, actor=PEOPLE[0], workflow="review"))
+    run.idle(NOW - 90 * DAY)
+    for day in range(60):
+        run.idle(NOW - 90 * DAY + day * DAY + 31 * SECOND)
+    assert not run.state(keys.OUTCOME, keys.ROW)
+    run.feed(usage("1", MONDAY, cost_micro_usd=1), usage("2", MONDAY + HOUR))
+    run.finish()
+    assert (run.counts.applied, run.told["payments", "review"][0]) == (3, 1)

@@ -1,0 +1,45 @@
+"""Runs that are forgotten because an outcome that names them is: what still names them must not be lost."""
+
+import pytest
+
+from tests.engine_runs import DAY, HOUR, MINUTE, MONDAY, WEEK, EngineRun, outcome, usage
+
+
+@pytest.mark.parametrize("cut", [False, True])
+def test_a_run_that_begins_as_it_is_forgotten_begins_anew(cut: bool) -> None:
+    """In one transaction or in two."""
+    run = EngineRun(outcomes_expected={"payments": True})
+    run.feed_outcomes(outcome("ancient", MONDAY - 45 * DAY, run_id="r"))
+    run.step(usage("1", MONDAY))
+    if cut:
+        run.commit()
+    run.feed(usage("2", MONDAY + MINUTE, run_id="r", cost_micro_usd=7))
+    run.finish(settle=True)
+    week = run.latest["payments", "review", WEEK, MONDAY]
+    assert (week.cohort_runs, week.cohort_spend_micro_usd) == (1, 7)
+
+
+@pytest.mark.parametrize("cut", [False, True])
+def test_a_run_that_is_named_again_after_its_horizon_is_another_one(cut: bool) -> None:
+    run = EngineRun(outcomes_expected={"payments": True})
+    run.feed(usage("1", MONDAY, run_id="r", cost_micro_usd=7))
+    run.feed(usage("2", MONDAY + 20 * DAY))
+    run.step(usage("3", MONDAY + 31 * DAY))
+    if cut:
+        run.commit()
+    run.feed(usage("4", MONDAY + 31 * DAY + HOUR, run_id="r", cost_micro_usd=100))
+    run.finish(settle=True)
+    spend = {place[3]: kpi.cohort_spend_micro_usd for place, kpi in run.latest.items() if place[1:3] == (None, WEEK)}
+    assert spend[MONDAY] == 7
+    assert spend[MONDAY + 4 * WEEK] == 100
+
+
+def test_a_run_that_has_not_begun_is_kept_for_the_outcomes_that_still_name_it() -> None:
+    run = EngineRun(outcomes_expected={"payments": True})
+    run.feed_outcomes(outcome("ancient", MONDAY - 45 * DAY, run_id="r"), outcome("1", MONDAY + 2 * HOUR, run_id="r"))
+    run.feed(usage("1", MONDAY))
+    run.feed(usage("2", MONDAY + HOUR))
+    run.feed(usage("3", MONDAY + HOUR + MINUTE, run_id="r", cost_micro_usd=7))
+    run.finish(settle=True)
+    week = run.latest["payments", "review", WEEK, MONDAY]
+    assert (week.outcomes_by_run, week.cohort_runs, week.cohort_orphan_runs, week.cohort_accepted) == (1, 1, 0, 1)
