@@ -125,7 +125,15 @@ class Closer:
 
     @property
     def horizon_before(self) -> int:
-        """The first millisecond from which outcomes are still taken."""
+        """The first millisecond from which outcomes are still taken.
+
+        By event time alone: an idle partition may be about to read a history, and its outcomes may be the first to come.
+        """
+        return self._watermark.value_ms // BASE_MS * BASE_MS - self._horizon_ms
+
+    @property
+    def kept_from(self) -> int:
+        """The first millisecond from which outcomes and runs are kept."""
         return self._border_ms - self._horizon_ms
 
     @property
@@ -413,16 +421,18 @@ class Closer:
 
     def _forget(self, effects: Effects) -> None:
         """Forget who was counted where no event can come any more, and rows that nothing can reach."""
+        # As long as there is no usage, rows are forgotten by the clock; but usage that comes after all makes them anew.
+        final = self._watermark.newest_ms > 0
         for size in SIZES:
             before = self._past(size, self._grace_ms)
             if size.coarser is not None:
                 # Kept until the coarser window that is summed up from them has closed, however short the grace.
                 before = min(before, size.bucket_of(size.coarser.start_of(self._closed[size.coarser])))
             if size is Window.FIVE_MINUTES:
-                self._rows.expire(size, before, effects.writes)
+                self._rows.expire(size, before, effects.writes, final=final)
                 continue
             self._seal(size, before, effects)
-            self._rows.expire(size, min(before, self._past(size, self._horizon_ms)), effects.writes)
+            self._rows.expire(size, min(before, self._past(size, self._horizon_ms)), effects.writes, final=final)
 
     def _seal(self, size: Window, before: int, effects: Effects) -> None:
         for row in self._rows.seal(size, before):

@@ -112,12 +112,13 @@ class Rows:
             self.touch(row)
         return rows
 
-    def expire(self, window: Window, before: int, writes: Writes) -> None:
-        """Delete the rows of all buckets below ``before``."""
+    def expire(self, window: Window, before: int, writes: Writes, *, final: bool = True) -> None:
+        """Delete the rows of all buckets below ``before``; if that is final, none is ever written there again."""
         done = self._final[window]
         if before <= done:
             return
-        self._final[window] = before
+        if final:
+            self._final[window] = before
         for scope in Scope:
             for key, _ in self._store.range(*keys.row_range(window, scope, done, before)):
                 writes[key] = None

@@ -1,5 +1,8 @@
 """One scenario's stage: topics of its own, a load that flows, workers under supervision, and the verdict at the end.
 
+A policy says of which teams outcomes are expected: without it a run that is settled before its team's first outcome is in
+no cohort, and what comes first is up to the faults.
+
 The end comes in two steps. First the idle clock closes every window. But a run that was heard of only then is settled no
 sooner than an hour of the clock later, which no test waits for: so when all else is done, one event of each partition moves
 the watermark on by most of a day, and every run is mature.
@@ -101,7 +104,9 @@ class Arena:
         topics_admin.apply(brokers, prefix=self._prefix, app_id=_APP, partitions=PARTITIONS, replication_factor=1)
         self._records, self.kinds = load.build(crc32(f"{name}-{seed}".encode()), events, self._weeks)
         self.feeder = Feeder(brokers, self._inputs, self._records, seconds)
-        self.supervisor = Supervisor(self.directory, brokers, self._prefix, {**_SETTINGS, **(settings or {})})
+        self._with_outcomes = load.teams_with_outcomes(self._records)
+        own = {**_SETTINGS, "ASSAY_POLICY": str(self._policy()), **(settings or {})}
+        self.supervisor = Supervisor(self.directory, brokers, self._prefix, own)
         self.watch = Watch(brokers, f"{self._prefix}{_APP}", self._inputs, self._changelog, self.supervisor.workers)
         self._worker_count = workers
 
@@ -167,6 +172,13 @@ class Arena:
         sent = sum(record.topic == topics.USAGE for record in self._records)
         return Outcome(judge(expected, outputs, partition_of), sent, self.problems, notes)
 
+    def _policy(self) -> Path:
+        path = self.directory / "policy.yaml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        teams = {team: {"outcomes_expected": True} for team in sorted(self._with_outcomes)}
+        path.write_text(json.dumps({"teams": teams}))  # YAML, too.
+        return path.absolute()
+
     def _close(self) -> Feeder:
         """Send what makes every run mature."""
         at_ms = _now_ms() + _CLOSING_MS
@@ -181,7 +193,7 @@ class Arena:
         slack_ms = int((time.monotonic() - self._began) * 1000)
         rules = Rules(
             _LATENESS_MS, _GRACE_MS, _now_ms(), open_from_ms=self._closed_until_ms, horizon_ms=_HORIZON_DAYS * DAY_MS,
-            far_future_ms=_FAR_FUTURE_MS, clock_slack_ms=slack_ms,
+            far_future_ms=_FAR_FUTURE_MS, clock_slack_ms=slack_ms, outcomes_expected=self._with_outcomes,
         )  # fmt: skip
         verdicts: dict[Log, dict[int, str]] = defaultdict(dict)
         for letter in outputs.dead_letters:

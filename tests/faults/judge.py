@@ -31,7 +31,7 @@ _META: Final = b"m"
 _SHOWN: Final = 5
 #: Marks of binary records, and how much of such a record a dead letter keeps.
 _BINARY: Final = ((b"\xc3\x01", 10), (b"\x00", 5))
-_STRING: Final = re.compile(rb'"((?:[^"\\]|\\.)*)', re.DOTALL)
+_LETTER: Final = re.compile(rb"[0-9A-Za-z\x80-\xff]")
 
 
 class Meta(NamedTuple):
@@ -200,14 +200,15 @@ def _dead_letters(logs: Mapping[Log, Fates], outputs: Outputs, found: list[str])
 
 
 def _kept(value: bytes | None) -> bytes:
-    """What a dead letter keeps of a record that names no actor: all that can be searched for one."""
+    """What a dead letter keeps of a record that names no actor: all of it if it can be searched for one.
+
+    Of a binary record that is its header, of a text that is no JSON object its punctuation.
+    """
     value = value or b""
     for mark, size in _BINARY:
         if value.startswith(mark):
             return value[:size] + b"*" * (len(value) - size)
-    if b"\\u" in value and parse_object(value, len(value)) is None:
-        return _STRING.sub(lambda text: b'"' + b"*" * len(text[1]), value)
-    return value
+    return value if parse_object(value, len(value)) is not None else _LETTER.sub(b"*", value)
 
 
 def _published(

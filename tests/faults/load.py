@@ -18,7 +18,16 @@ from streams.core.topics import OUTCOMES, USAGE
 from streams.simulation import DEFAULT_START_MS, Scenario, Simulation
 from tests.faults import outcome_load
 
-__all__ = ["PARTITIONS", "Record", "build", "closing", "partition_of", "week_end_ms", "weeks_until"]
+__all__ = [
+    "PARTITIONS",
+    "Record",
+    "build",
+    "closing",
+    "partition_of",
+    "teams_with_outcomes",
+    "week_end_ms",
+    "weeks_until",
+]
 
 PARTITIONS: Final = 4
 
@@ -111,6 +120,11 @@ def build(seed: int, events: int, weeks: int = 0) -> tuple[list[Record], Counter
     kinds.update(duplicates=tally.duplicates, mirrored=tally.mirrored, poison=tally.poison, jitter=tally.out_of_order)
     kinds["outcome duplicates"] += simulation.outcome_tally.outcome_duplicates
     return records, kinds
+
+
+def teams_with_outcomes(records: Iterable[Record]) -> frozenset[str]:
+    """The teams that outcomes of the load are about."""
+    return frozenset(record.key.decode() for record in records if record.topic == OUTCOMES)
 
 
 def closing(at_ms: int) -> list[Record]:

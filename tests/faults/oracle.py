@@ -17,7 +17,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, NoReturn
 
 __all__ = [
     "CONTROL",
@@ -66,7 +66,8 @@ class Rules(NamedTuple):
 
     ``clock_slack_ms`` bounds how far an idle partition's clock may have moved the watermark on its own: as long as the
     run took. Events that this decides about are judged as the dead letters say. ``open_from_ms`` is where the watermark
-    stands in the end: windows that end later have not been published.
+    stands in the end: windows that end later have not been published. ``outcomes_expected`` are the teams whose runs count
+    in cohorts: of others it is not known what their spend led to.
     """
 
     lateness_ms: int
@@ -74,6 +75,7 @@ class Rules(NamedTuple):
     now_ms: int
     open_from_ms: int = 1 << 62
     horizon_ms: int = 30 * DAY_MS
+    outcomes_expected: frozenset[str] = frozenset()
     far_future_ms: int = 600_000
     clock_slack_ms: int = 0
     max_record_bytes: int = 1_048_576
@@ -176,7 +178,7 @@ def parse_object(value: bytes | None, max_bytes: int = 1_048_576) -> dict[str, A
     if not value or len(value) > max_bytes:
         return None
     try:
-        event = json.loads(value.decode(), parse_constant=_refuse)
+        event = json.loads(value.decode(), parse_constant=_refuse, parse_float=_finite)
     except (ValueError, RecursionError):
         return None
     return event if isinstance(event, dict) else None
@@ -196,8 +198,13 @@ def parse(value: bytes | None, max_bytes: int = 1_048_576) -> dict[str, Any] | N
     return event if _is_valid(event) else None
 
 
-def _refuse(constant: str) -> None:
+def _refuse(constant: str) -> NoReturn:
     raise ValueError(constant)
+
+
+def _finite(number: str) -> float:
+    value = float(number)
+    return value if abs(value) < float("inf") else _refuse(number)
 
 
 def _is_valid(event: Mapping[str, Any]) -> bool:

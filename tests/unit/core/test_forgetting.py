@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.engine_runs import DAY, HOUR, MINUTE, MONDAY, WEEK, EngineRun, outcome, usage
+from tests.engine_runs import DAY, FIVE, HOUR, MINUTE, MONDAY, NOW, WEEK, EngineRun, outcome, usage
 
 
 @pytest.mark.parametrize("cut", [False, True])
@@ -43,3 +43,33 @@ def test_a_run_that_has_not_begun_is_kept_for_the_outcomes_that_still_name_it() 
     run.finish(settle=True)
     week = run.latest["payments", "review", WEEK, MONDAY]
     assert (week.outcomes_by_run, week.cohort_runs, week.cohort_orphan_runs, week.cohort_accepted) == (1, 1, 0, 1)
+
+
+def test_a_history_that_comes_to_an_idle_partition_counts() -> None:
+    """In several transactions, years after the events and long after the clock has closed their windows."""
+    run = EngineRun(idle_ms=1)
+    for now in (NOW, NOW + HOUR, NOW + 2 * HOUR):
+        run.idle(now)
+    for number in range(5):
+        run.feed(usage(str(number), MONDAY + number * MINUTE // 2), now=NOW + 2 * HOUR)
+    run.idle(NOW + 3 * HOUR)
+    run.idle(NOW + 4 * HOUR)
+    assert {place[2]: kpi.calls for place, kpi in run.latest.items() if place[1] is None} == {
+        FIVE: 5, HOUR: 5, DAY: 5, WEEK: 5,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("usage_first", [False, True])
+def test_outcomes_of_a_history_are_taken_whichever_topic_is_read_first(usage_first: bool) -> None:
+    run = EngineRun(idle_ms=1)
+    for now in (NOW, NOW + HOUR):
+        run.idle(now)
+    if usage_first:
+        run.feed(usage("1", MONDAY, run_id="r"), now=NOW + HOUR)
+    run.feed_outcomes(outcome("1", MONDAY + HOUR, run_id="r"), now=NOW + HOUR)
+    if not usage_first:
+        run.feed(usage("1", MONDAY, run_id="r"), now=NOW + HOUR)
+    run.idle(NOW + 3 * HOUR)
+    run.idle(NOW + 4 * HOUR)
+    assert run.dead_letters == []
+    assert run.latest["payments", "review", WEEK, MONDAY].outcomes_by_run == 1
