@@ -125,15 +125,7 @@ class Closer:
 
     @property
     def horizon_before(self) -> int:
-        """The first millisecond from which outcomes are still taken.
-
-        By event time alone: an idle partition may be about to read a history, and its outcomes may be the first to come.
-        """
-        return self._watermark.value_ms // BASE_MS * BASE_MS - self._horizon_ms
-
-    @property
-    def kept_from(self) -> int:
-        """The first millisecond from which outcomes and runs are kept."""
+        """The first millisecond from which outcomes are still taken."""
         return self._border_ms - self._horizon_ms
 
     @property

@@ -269,7 +269,7 @@ class Joiner:
             due = _HOUR.bucket_of(closing_ms - self._teams.maturity_ms(team))
             if due > team.settled:
                 self._settle_team(team, due, effects)
-        self._expire(_HOUR.bucket_of(self._closer.kept_from))
+        self._expire(_HOUR.bucket_of(self._closer.horizon_before))
 
     def _settle_team(self, team: Team, due: int, effects: Effects) -> None:
         cohorts: dict[tuple[str, int, int], Results] = {}

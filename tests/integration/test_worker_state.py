@@ -138,7 +138,7 @@ def test_without_transactions_it_counts_the_same_and_publishes_json(worker: Work
     until_days_are(log, 100)
     results = [*log.read(KPIS), *log.read(DEAD_LETTERS)]
     assert all(result.value and result.value.startswith(b"{") for result in results)
-    assert [(letter.offset, letter.payload) for letter in log.dead_letters()] == [(50, b"bad")]
+    assert [(letter.offset, letter.payload) for letter in log.dead_letters()] == [(50, b"***")]
     # The group's offsets stay untouched: the state itself says how far it is.
     assert log.committed(USAGE) == {}
     assert worker.stop() == 0

@@ -57,19 +57,3 @@ def test_a_history_that_comes_to_an_idle_partition_counts() -> None:
     assert {place[2]: kpi.calls for place, kpi in run.latest.items() if place[1] is None} == {
         FIVE: 5, HOUR: 5, DAY: 5, WEEK: 5,
     }  # fmt: skip
-
-
-@pytest.mark.parametrize("usage_first", [False, True])
-def test_outcomes_of_a_history_are_taken_whichever_topic_is_read_first(usage_first: bool) -> None:
-    run = EngineRun(idle_ms=1)
-    for now in (NOW, NOW + HOUR):
-        run.idle(now)
-    if usage_first:
-        run.feed(usage("1", MONDAY, run_id="r"), now=NOW + HOUR)
-    run.feed_outcomes(outcome("1", MONDAY + HOUR, run_id="r"), now=NOW + HOUR)
-    if not usage_first:
-        run.feed(usage("1", MONDAY, run_id="r"), now=NOW + HOUR)
-    run.idle(NOW + 3 * HOUR)
-    run.idle(NOW + 4 * HOUR)
-    assert run.dead_letters == []
-    assert run.latest["payments", "review", WEEK, MONDAY].outcomes_by_run == 1
