@@ -239,6 +239,9 @@ class Closer:
         return self._rows.find(place._replace(scope=Scope.HELD)) is not None
 
     def _may_tell(self, row: Aggregate) -> bool:
+        # Those who spent must be enough by themselves: the merges of others hide nobody's money.
+        if 0 < distinct.count(row.actors) < self._least:
+            return False
         people = row.concerned
         return not people or people >= self._least
 

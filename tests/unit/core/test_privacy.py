@@ -291,3 +291,13 @@ def test_a_partition_with_outcomes_alone_forgets_people_too() -> None:
     run.feed(usage("1", MONDAY, cost_micro_usd=1), usage("2", MONDAY + HOUR))
     run.finish()
     assert (run.counts.applied, run.told["payments", "review"][0]) == (3, 1)
+
+
+def test_the_merges_of_others_do_not_hide_one_persons_money() -> None:
+    """One who spends and six who merge are seven people, and the money is that of one."""
+    run = EngineRun(min_actors=5)
+    worked(run, 1)
+    run.feed_outcomes(*(outcome(name, MONDAY, workflow="review", actor=name) for name in PEOPLE[1:]))
+    run.finish()
+    assert run.told == {}
+    assert run.engine.withheld_micro_usd == 1
