@@ -271,4 +271,4 @@ def tried_in_vain(status: str, attributes: dict[str, str] | None) -> bool:
     """Whether a call failed, was cancelled, or tried again what had failed (attribute ``attempt``, from 1 on)."""
     if status != "ok":
         return True
-    return bool(attributes) and attributes is not None and attributes.get("attempt", "1") not in ("", "0", "1")
+    return attributes is not None and attributes.get("attempt", "1") not in ("", "0", "1")

@@ -297,10 +297,8 @@ class Closer:
                 effects.publications.append(self._figures.of(row, 1))
                 effects.tell(team, workflow, row.totals)
                 self._sum_up(row)
-                total = teams.get(team)
-                if total is None:
-                    total = teams[team] = Aggregate(RowKey(Window.FIVE_MINUTES, Scope.TEAM, bucket, team, ""))
-                total.merge(row)
+                place = RowKey(Window.FIVE_MINUTES, Scope.TEAM, bucket, team, "")
+                self._add_to_team(teams, place, row, partial=False)
             self._announce_teams(teams, effects)
         self._closed[Window.FIVE_MINUTES] = max(before, self.closed_before)
 
@@ -342,7 +340,7 @@ class Closer:
                     effects.publications.append(self._figures.of(told, 1))
                 self._sum_up(told)
                 self._rows.touch(told)
-            self._add_to_team(teams, RowKey(size, Scope.TEAM, bucket, team, ""), told, left)
+            self._add_to_team(teams, RowKey(size, Scope.TEAM, bucket, team, ""), told, partial=left)
         for team, pool in pools.items():
             if self._may_tell(pool):
                 effects.tell(team, "", pool.totals)
@@ -352,7 +350,9 @@ class Closer:
                 self._rows.touch(pool)
         self._announce_teams(teams, effects)
 
-    def _add_to_team(self, teams: dict[str, Aggregate], place: RowKey, told: Aggregate | None, partial: bool) -> None:
+    def _add_to_team(
+        self, teams: dict[str, Aggregate], place: RowKey, told: Aggregate | None, *, partial: bool
+    ) -> None:
         total = teams.get(place.team)
         if total is None:
             total = teams[place.team] = Aggregate(place)

@@ -92,7 +92,8 @@ class Joiner:
                 run.links.append(number)
             else:
                 self._state.put(keys.LINK + _place(run.hash) + _place(number), b"")
-        effects.joins[self._join(outcome, team)] += 1
+        outcome.place, outcome.joined, result = self._where(outcome, team)
+        effects.joins[result] += 1
         actor = self._start(outcome, actor)
         if outcome.reversers:
             effects.joins[JoinResult.REVERSED_LATER] += 1
@@ -128,19 +129,19 @@ class Joiner:
         self._state.put(key, orjson.dumps([outcome.number, event.occurred_at, event.source]))
         return None
 
-    def _join(self, outcome: Outcome, team: Team) -> JoinResult:
-        """Decide which run and workflow an outcome counts for, as far as is known."""
+    def _where(self, outcome: Outcome, team: Team) -> tuple[str, bool, JoinResult]:
+        """Which workflow an outcome counts for, and whether as its run's, as far as is known."""
         run = self._run_of(outcome) if outcome.run else None
         begun = run is not None and run.began_ms != NOT_BEGUN
         if run is not None and begun and outcome.at_ms >= run.began_ms - _TOLERANCE_MS:
-            outcome.place, outcome.joined = run.workflow, True
-            return JoinResult.RUN
-        outcome.place, outcome.joined = outcome.workflow, False
+            return run.workflow, True, JoinResult.RUN
         if begun:
-            return JoinResult.BEFORE_RUN
-        if outcome.workflow:
-            return JoinResult.WORKFLOW if outcome.workflow in team.workflows else JoinResult.NO_USAGE
-        return JoinResult.TEAM if team.workflows else JoinResult.NO_USAGE
+            result = JoinResult.BEFORE_RUN
+        elif outcome.workflow:
+            result = JoinResult.WORKFLOW if outcome.workflow in team.workflows else JoinResult.NO_USAGE
+        else:
+            result = JoinResult.TEAM if team.workflows else JoinResult.NO_USAGE
+        return outcome.workflow, False, result
 
     def _start(self, outcome: Outcome, actor: int) -> int:
         """Decide which windows an outcome may be counted in, and whom it concerns: somebody, if people had a part in its run."""
@@ -225,18 +226,17 @@ class Joiner:
         return [*run.links, *(int.from_bytes(key[-8:], "big") for key, _ in more)]
 
     def _rejoin(self, outcome: Outcome, team: Team, effects: Effects) -> None:
-        was = outcome.place, outcome.joined
-        trial = Outcome.decode(outcome.number, outcome.encode())
-        self._join(trial, team)
-        if (trial.place, trial.joined) == was:
+        place, joined, _ = self._where(outcome, team)
+        joined_before = outcome.joined
+        if (place, joined) == (outcome.place, joined_before):
             return
         self._count(outcome, -1, 0, effects)
-        outcome.place, outcome.joined = trial.place, trial.joined
+        outcome.place, outcome.joined = place, joined
         actor = 0
         if outcome.joined and self._run_of(outcome).personal:
             actor = self._start(outcome, 0)
         self._count(outcome, 1, actor, effects)
-        if outcome.joined and not was[1]:
+        if joined and not joined_before:
             effects.joins[JoinResult.RUN_LATER] += 1
 
     def _revise(self, run: Run, effects: Effects) -> None:
@@ -314,13 +314,11 @@ class Joiner:
         self._expired_hour = before
         runs: set[int] = set()
         for team in self._teams:
-            start = keys.BEGAN + self._team_key(team.name)
             last = min(before, team.settled)
-            gone = (
-                list(self._state.range(start + _place(team.expired), start + _place(last)))
-                if last > team.expired
-                else []
-            )
+            if last <= team.expired:
+                continue
+            start = keys.BEGAN + self._team_key(team.name)
+            gone = list(self._state.range(start + _place(team.expired), start + _place(last)))
             for key, _ in gone:
                 runs.add(int.from_bytes(key[-8:], "big"))
                 self._state.put(key, None)
