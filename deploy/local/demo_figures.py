@@ -15,6 +15,7 @@ from streams.core.kpis import Kpi
 from streams.core.topics import DEAD_LETTERS, KPIS, USAGE
 from streams.core.windows import Window
 from streams.errors import DependencyError
+from streams.report.ratios import known_spend
 
 __all__ = ["Expected", "Figures", "Published", "figures_of", "read_back", "summary"]
 
@@ -176,7 +177,7 @@ def summary(figures: Figures, published: Published, expected: Expected, events_p
 def _what_it_bought(weeks: list[Kpi]) -> dict[str, Any]:
     """Sums of the teams' numerators over sums of their denominators; None where nothing is known."""
     accepted = sum(kpi.accepted or 0 for kpi in weeks)
-    spend = sum((kpi.spend_micro_usd or 0) + (kpi.filled_in_micro_usd or 0) for kpi in weeks)
+    spend = sum(known_spend(kpi) or 0 for kpi in weeks)
     runs = sum(kpi.cohort_runs or 0 for kpi in weeks)
     mature_spend = sum(kpi.cohort_spend_micro_usd or 0 for kpi in weeks)
     orphan_spend = sum(kpi.cohort_orphan_spend_micro_usd or 0 for kpi in weeks)

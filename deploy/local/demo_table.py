@@ -5,6 +5,7 @@ from typing import Final
 
 from streams.core.kpis import Kpi
 from streams.core.windows import Window
+from streams.report.ratios import known_spend
 
 __all__ = ["table"]
 
@@ -25,9 +26,7 @@ def table(kpis: Iterable[Kpi]) -> str:
 
 
 def _row(kpi: Kpi) -> tuple[str, ...]:
-    spend = None
-    if kpi.spend_micro_usd is not None or kpi.filled_in_micro_usd is not None:
-        spend = (kpi.spend_micro_usd or 0) + (kpi.filled_in_micro_usd or 0)
+    spend = known_spend(kpi)
     return (
         f"{kpi.team} / {kpi.workflow}",
         "unknown" if spend is None else f"{spend / _MICRO:,.2f}",
