@@ -34,6 +34,8 @@ HOT: Final = (
     "results",
     "rows",
     "runs",
+    "settling",
+    "starters",
     "teams",
     "varint",
     "windows",

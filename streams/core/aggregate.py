@@ -178,6 +178,11 @@ class Aggregate:
         return max(people - 1, 1) if isinstance(self.others, set) and SOMEBODY in self.others else people
 
     @property
+    def concerns_somebody_alone(self) -> bool:
+        """Whether all that is known of whom it concerns is that outcomes are somebody's."""
+        return self.others == {SOMEBODY} and not distinct.count(self.actors)
+
+    @property
     def empty(self) -> bool:
         """Whether nothing was counted."""
         return not self.calls and (self.results is None or self.results.empty)

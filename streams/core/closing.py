@@ -101,20 +101,6 @@ class Closer:
                 return size
         return None
 
-    def telling_hour(self, team: str, workflow: str, at_ms: int, size: Window) -> int:
-        """The last hour of the window, of a size or coarser, that tells of a workflow's instant, as far as is known.
-
-        Until then more may come to be told together with it.
-        """
-        while size.coarser is not None:
-            bucket = size.bucket_of(at_ms)
-            place = RowKey(size, Scope.WORKFLOW, bucket, team, workflow)
-            # One that is still open may turn out to tell it.
-            if bucket >= self._closed[size] or not self._holds_back(place):
-                break
-            size = size.coarser
-        return Window.HOUR.bucket_of(size.start_of(size.bucket_of(at_ms) + 1)) - 1
-
     @property
     def too_late_before(self) -> int:
         """The first 5-minute bucket that still takes events.
@@ -126,16 +112,21 @@ class Closer:
     @property
     def horizon_before(self) -> int:
         """The first millisecond from which outcomes are still taken."""
-        return self._border_ms - self._horizon_ms
+        return self.border_ms - self._horizon_ms
 
     @property
-    def _border_ms(self) -> int:
+    def has_usage(self) -> bool:
+        """Whether any usage came in."""
+        return self._watermark.newest_ms > 0
+
+    @property
+    def border_ms(self) -> int:
         """The last border that event time has passed; as long as there is no usage, the clock's."""
         mark = self._watermark
         return (mark.value_ms if mark.newest_ms else mark.closing_ms) // BASE_MS * BASE_MS
 
     def _past(self, size: Window, period_ms: int) -> int:
-        return size.bucket_of(self._border_ms - period_ms)
+        return size.bucket_of(self.border_ms - period_ms)
 
     @property
     def due(self) -> bool:
@@ -157,18 +148,19 @@ class Closer:
 
     def add_results(
         self, team: str, workflow: str, at_ms: int, start: Window | None, results: Results, sign: int, actor: int,
-        effects: Effects,
+        effects: Effects, *, decided: bool = False,
     ) -> None:  # fmt: skip
         """Count what came of work, or take it back, in every row of its windows from size ``start`` up.
 
         A workflow of no name stands for the team alone. ``actor`` is whom an outcome concerns, 0 if nobody: then ``start``
         is a window that is still open (:meth:`open_size`), and None if all have closed: such outcomes wait until they are
-        those of enough people, and are then told by the week of the team.
+        those of enough people, and are then told by the week of the team. ``decided`` when it is known that those windows may
+        tell, whatever else they hold back.
         """
         if start is None:
             rows = self._late_rows(team, at_ms, sign, effects)
         else:
-            rows = self._rows_of(team, workflow, at_ms, start, 0, effects, None)
+            rows = self._rows_of(team, workflow, at_ms, start, 0, effects, None, told=decided)
         for row in rows:
             if actor and row.place.scope in (Scope.HELD, Scope.LATE):
                 # Of a week that is final nobody is known any more.
@@ -188,7 +180,7 @@ class Closer:
 
     def _rows_of(
         self, team: str, workflow: str, at_ms: int, start: Window, concerned: int, effects: Effects,
-        amounts: tuple[int, int, int, int, int] | None,
+        amounts: tuple[int, int, int, int, int] | None, *, told: bool = False,
     ) -> list[Aggregate]:  # fmt: skip
         """The rows that figures of an instant belong in, marked as changed.
 
@@ -196,7 +188,6 @@ class Closer:
         told by them; or, where none tells it, the first open one, as entering there. Figures that concern people, fewer
         than may be told of, enter the first open one in any case. ``amounts`` are counted as told where they are.
         """
-        told = False
         found: list[Aggregate] = []
         for size in SIZES[SIZES.index(start) :]:
             bucket = size.bucket_of(at_ms)
@@ -238,7 +229,11 @@ class Closer:
             return row is not None and not self._may_tell(row)
         return self._rows.find(place._replace(scope=Scope.HELD)) is not None
 
-    def _may_tell(self, row: Aggregate) -> bool:
+    def _may_tell(self, row: Aggregate, told: Aggregate | None = None) -> bool:
+        """Whether a row may be told of; ``told`` is what its window tells anyway."""
+        if told is not None and row.concerns_somebody_alone:
+            # Of outcomes that name nobody it is not known which of all those at work they are of.
+            return distinct.count(told.actors) >= self._least
         # Those who spent must be enough by themselves: the merges of others hide nobody's money.
         if 0 < distinct.count(row.actors) < self._least:
             return False
@@ -318,7 +313,7 @@ class Closer:
             place = RowKey(size, Scope.HELD, bucket, team, workflow)
             left = held is not None and not held.empty
             if held is not None and left:
-                if self._may_tell(held):
+                if self._may_tell(held, told):
                     told = told or Aggregate(RowKey(size, Scope.WORKFLOW, bucket, team, workflow))
                     told.merge(held)
                     effects.tell(team, workflow, held.totals)
@@ -342,7 +337,7 @@ class Closer:
                 self._rows.touch(told)
             self._add_to_team(teams, RowKey(size, Scope.TEAM, bucket, team, ""), told, partial=left)
         for team, pool in pools.items():
-            if self._may_tell(pool):
+            if self._may_tell(pool, teams.get(team)):
                 effects.tell(team, "", pool.totals)
                 teams[team].merge(pool)
                 teams[team].partial = False

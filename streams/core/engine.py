@@ -23,12 +23,15 @@ from streams.core.figures import Figures
 from streams.core.intake import Chunk, Intake
 from streams.core.joining import Joiner
 from streams.core.outcomes import OutcomeDecoder
+from streams.core.overlay import Overlay
 from streams.core.params import EngineParams
 from streams.core.prices import PriceBook
 from streams.core.pseudonyms import Pseudonyms, iso_week
 from streams.core.reasons import Reason
 from streams.core.rows import Rows
 from streams.core.runs import Runs
+from streams.core.settling import Settler
+from streams.core.starters import Starters
 from streams.core.store import StateView
 from streams.core.teams import Teams
 from streams.core.topics import OUTCOMES
@@ -81,7 +84,12 @@ class Engine:
         self._figures = Figures(params, self._teams.with_outcomes)
         self._closer = Closer(self._rows, store, self.watermark, params, self._figures)
         self._runs = Runs(store, params.seed)
-        self._joiner = Joiner(store, self._closer, self._runs, self._teams, params, self.watermark.closing_ms)
+        decided = dict(zip(SIZES, meta.get("decided", [0] * len(SIZES)), strict=True))
+        self._starters = Starters(store, params.min_actors, decided)
+        names = Overlay(store)
+        self._settler = Settler(names, self._closer, self._runs, self._teams, self._starters, params)
+        self._settler.looked_hour = meta.get("looked", 0)
+        self._joiner = Joiner(names, self._closer, self._runs, self._teams, self._settler, params)
         #: Spend that no window tells, in micro-dollars since the state began.
         self.withheld_micro_usd: int = meta.get("withheld", 0)
         self._ids = Memory(_IDS, store, horizon_ms=params.dedupe_horizon_ms, max_members=params.max_ids)
@@ -246,20 +254,17 @@ class Engine:
             cost = UNPRICED if prices is None else computed_cost(prices, event)
             checks[check(reported, cost, fresh + read + write + output, divergence)] += 1
             number = 0
-            run = None
             if run_id is not None:
                 run = known_runs.get(run_id)
                 if run is None or run.team != team:
                     run = self._runs.of(team, run_id)
                 number = run.hash
                 if run.use(at, workflow, cost if reported is None else reported, guarded and actor != 0):
-                    joiner.follow(run, at, workflow, effects)
+                    joiner.follow(run, at, workflow, actor if guarded else 0, effects)
                 if not run.touched:
                     run.touched = True
                     changed_runs.append(run)
             if bucket < closed_before:
-                if run is not None and guarded and actor:
-                    joiner.came_late(run, at)
                 closer.correct(event, number, actor, cost, effects)
                 continue
             row = in_bucket.get((team, workflow))
@@ -305,14 +310,15 @@ class Engine:
         mark.closing_ms = max(mark.closing_ms, self._closer.newest_open_ms + 2 * Window.WEEK)
         self._closer.close(self._effects)
         if settle:
-            self._joiner.settle(mark.closing_ms + self._params.horizon_ms, self._effects)
+            self._settler.settle(mark.closing_ms + self._params.horizon_ms, self._effects, final=True)
         self._closer.publish(self._effects)
         self._closer.finish(self._effects)
 
     def _tick(self) -> None:
         """What happens whenever the watermark passes a 5-minute border."""
         self._closer.close(self._effects)
-        self._joiner.settle(self.watermark.closing_ms, self._effects)
+        self._settler.settle(self.watermark.closing_ms, self._effects)
+        self._joiner.expire(Window.HOUR.bucket_of(self._closer.horizon_before))
         self._closer.publish(self._effects)
 
     def drain(self) -> Effects:
@@ -331,6 +337,7 @@ class Engine:
             meta: dict[str, Any] = {
                 "applied": self.applied, "watermark": (mark.newest_ms, mark.value_ms, mark.closing_ms),
                 "arrived": self._arrived_ms, "sealed": [self._rows.sealed[size] for size in SIZES], "withheld": self.withheld_micro_usd,
+                "decided": [self._starters.decided[size] for size in SIZES], "looked": self._settler.looked_hour,
             }  # fmt: skip
             if self.notes:
                 meta["notes"] = self.notes

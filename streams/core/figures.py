@@ -1,5 +1,6 @@
 """A row as the KPI record that is published of it."""
 
+from collections.abc import Callable
 from typing import Final
 
 from streams.core import distinct
@@ -9,7 +10,7 @@ from streams.core.params import EngineParams
 from streams.core.results import MOST, RATING_UNIT, Results, quantile
 from streams.core.windows import Scope, Window
 
-__all__ = ["GROUP_MINIMUM", "Figures", "actor_band", "rounded"]
+__all__ = ["GROUP_MINIMUM", "Figures", "actor_band", "rounded", "rounded_count"]
 
 #: Why figures leave something out: the only reason there is.
 GROUP_MINIMUM: Final = "group_minimum"
@@ -29,6 +30,16 @@ def rounded(amount: int) -> int:
     """An amount to two significant digits."""
     unit: int = 10 ** max(0, len(str(amount)) - 2)
     return (amount + unit // 2) // unit * unit
+
+
+def rounded_count(number: int) -> int:
+    """A count of what people did to two significant digits, and to fives: of few, one more or less does not show."""
+    unit: int = max(5, 10 ** max(0, len(str(number)) - 2))
+    return (number + unit // 2) // unit * unit
+
+
+def _same(number: int) -> int:
+    return number
 
 
 def _band(number: int, bands: tuple[tuple[int, str], ...], above: str) -> str:
@@ -95,7 +106,7 @@ class Figures:
             # Of shorter windows it would tell when the few that are left out were at work.
             kpi.withheld = GROUP_MINIMUM
         if window is Window.WEEK and scope is Scope.TEAM:
-            self._add_adoption(kpi, team, actors)
+            self._add_adoption(kpi, row, actors)
         return kpi
 
     def _add_outcomes(self, kpi: Kpi, row: Aggregate, results: Results) -> None:
@@ -113,23 +124,25 @@ class Figures:
             kpi.cost_per_accepted_micro_usd = (2 * row.totals[0] + results.accepted) // (2 * results.accepted)
 
     def _add_cohort(self, kpi: Kpi, results: Results) -> None:
-        kpi.cohort_runs, kpi.cohort_orphan_runs = results.cohort_runs, results.orphan_runs
-        spend, orphan_spend = results.cohort_spend, results.orphan_spend
-        if results.cohort_personal:
-            # Not all of a window's spend is in its cohort: exact, the difference would be what a few people spent.
-            spend, orphan_spend = rounded(spend), rounded(orphan_spend)
-        spend, orphan_spend = min(spend, MOST), min(orphan_spend, MOST)
+        # Not all of a window's runs are in its cohort: exact, the difference would be what a few people did.
+        personal = bool(results.cohort_personal)
+        coarse: Callable[[int], int] = rounded if personal else _same
+        coarse_count: Callable[[int], int] = rounded_count if personal else _same
+        runs, spend = coarse_count(results.cohort_runs), min(coarse(results.cohort_spend), MOST)
+        orphan_spend = min(coarse(results.orphan_spend), spend)
+        with_outcome = min(coarse_count(results.cohort_with_outcome), runs)
+        kpi.cohort_runs, kpi.cohort_orphan_runs = runs, min(coarse_count(results.orphan_runs), runs)
         kpi.cohort_spend_micro_usd, kpi.cohort_orphan_spend_micro_usd = spend, orphan_spend
-        kpi.cohort_runs_with_outcome = results.cohort_with_outcome
-        kpi.cohort_accepted = results.cohort_accepted
-        kpi.outcome_coverage = results.cohort_with_outcome / results.cohort_runs
+        kpi.cohort_runs_with_outcome = with_outcome
+        kpi.cohort_accepted = coarse_count(results.cohort_accepted)
+        kpi.outcome_coverage = with_outcome / runs if runs else None
         if spend:
-            kpi.orphan_spend_ratio = min(1.0, orphan_spend / spend)
+            kpi.orphan_spend_ratio = orphan_spend / spend
 
-    def _add_adoption(self, kpi: Kpi, team: str, actors: int) -> None:
-        licensed = self._licensed.get(team)
+    def _add_adoption(self, kpi: Kpi, row: Aggregate, actors: int) -> None:
+        licensed = self._licensed.get(row.place.team)
         kpi.licensed_actors = licensed
         if actors:
-            kpi.depth = _band(kpi.calls // actors, _DEPTHS, "1000+")
+            kpi.depth = _band((kpi.calls - row.unattributed) // actors, _DEPTHS, "1000+")
             if licensed:
                 kpi.adoption = _band(100 * actors // licensed, _SHARES, "80-100%")

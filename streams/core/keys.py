@@ -10,8 +10,24 @@ from typing import Final, NamedTuple
 from streams.core.windows import Scope, Window
 
 __all__ = [
-    "BEGAN", "DIRTY", "LINK", "META", "OUTCOME", "OUTCOME_HOUR", "POSITION", "REFERENCE", "ROW", "RUN", "SOURCES", "TEAM",
-    "RowKey", "parse_row", "row_range",
+    "BEGAN",
+    "DIRTY",
+    "LINK",
+    "META",
+    "OUTCOME",
+    "OUTCOME_HOUR",
+    "POSITION",
+    "REFERENCE",
+    "ROW",
+    "RUN",
+    "SOURCES",
+    "STARTERS",
+    "TEAM",
+    "TEAM_WORKFLOW",
+    "WAITING",
+    "RowKey",
+    "parse_row",
+    "row_range",
 ]  # fmt: skip
 
 #: Applied offsets and watermark: written in every transaction.
@@ -31,8 +47,13 @@ OUTCOME: Final = b"o"
 OUTCOME_HOUR: Final = b"x"
 REFERENCE: Final = b"f"
 LINK: Final = b"n"
-#: Prefix of what is known of a team.
+#: Prefix of the runs of a team that wait for an hour, until it is decided whether they may be told of.
+WAITING: Final = b"y"
+#: Prefix of whose runs began in a window (:mod:`streams.core.starters`).
+STARTERS: Final = b"p"
+#: Prefix of what is known of a team, and of the workflows that it was seen to use.
 TEAM: Final = b"t"
+TEAM_WORKFLOW: Final = b"u"
 #: Local only, never in the changelog: how much of the changelog the local store holds.
 POSITION: Final = b"\x00position"
 

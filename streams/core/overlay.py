@@ -40,6 +40,20 @@ class Overlay:
             if key not in self._pending:
                 yield key, value
 
+    def first(self, start: bytes, end: bytes) -> bytes | None:
+        """The lowest key of a range."""
+        lowest = None
+        if self._keys is None:
+            self._keys = sorted(self._pending)
+        for key in self._keys[bisect_left(self._keys, start) : bisect_left(self._keys, end)]:
+            if self._pending[key] is not None:
+                lowest = key
+                break
+        for key, _ in self._store.range(start, end):
+            if key not in self._pending:
+                return key if lowest is None else min(key, lowest)
+        return lowest
+
     @property
     def pending(self) -> bool:
         """Whether there are any changes."""

@@ -56,7 +56,7 @@ class Results:
     ``accepted`` any more. ``by_run`` counts outcomes that were joined to a run. ``rating`` sums ratings in millionths,
     over ``ratings``. ``cycle`` are the cycle times of accepted outcomes. ``cohort_spend`` and ``orphan_spend`` are in
     micro-dollars: of mature runs, and of those of them that led to nothing accepted. ``cohort_with_outcome`` counts
-    mature runs that any outcome was joined to, ``cohort_accepted`` the accepted outcomes of mature runs, ``cohort_personal`` those runs that people had a part in.
+    mature runs that any outcome but a reversal was joined to, ``cohort_accepted`` the accepted outcomes of mature runs, ``cohort_personal`` those runs that people had a part in.
     """
 
     __slots__ = (

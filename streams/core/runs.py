@@ -7,9 +7,8 @@ from xxhash import xxh3_64_intdigest
 
 from streams.core import keys
 from streams.core.store import StateView, Writes
-from streams.core.windows import SIZES, Window
 
-__all__ = ["HOUR_LEVEL", "MOST_LINKS", "NOT_BEGUN", "NO_LEVEL", "Run", "Runs", "run_hash"]
+__all__ = ["MOST_LINKS", "NOT_BEGUN", "Run", "Runs", "run_hash"]
 
 #: When a run begins of which no usage is known.
 NOT_BEGUN: Final = 1 << 62
@@ -18,11 +17,7 @@ _HEAD: Final = struct.Struct("<BBqqqqqqqqH")
 _LINKS: Final = struct.Struct("<IH")
 #: Outcomes that a run itself remembers; those of an evaluation with thousands of cases have records of their own.
 MOST_LINKS: Final = 64
-_VERSION: Final = 1
-#: Levels: the place of a window's size in SIZES, and one beyond them for what no window tells.
-HOUR_LEVEL: Final = SIZES.index(Window.HOUR)
-NO_LEVEL: Final = len(SIZES)
-_HOUR_MS: Final = 3_600_000
+_VERSION: Final = 2
 #: Runs kept in memory between transactions; all others are read back when an event names them.
 _CACHE_BOUND: Final = 20_000
 
@@ -39,12 +34,11 @@ class Run:
     of arrival. ``spend`` is in micro-dollars as far as it is known. ``personal`` once any of its usage concerns a
     person. ``outcomes`` are those joined to it, ``accepted`` those of them that were accepted and not undone, ``linked``
     all that name it, of which ``links`` are the first ones' identities. ``settled`` once it is mature: what its cohort then counted is ``told``, its spend, accepted and
-    outcomes. ``level`` is the finest window of its workflow that may tell of it: the one that holds everything people did
-    in it, and that was still open for all of it. Then all whom it concerns are among those whom the window concerns.
+    outcomes. ``in_cohort`` if any window tells of it then.
     """
 
     __slots__ = (
-        "accepted", "began_ms", "calls", "hash", "level", "linked", "links", "outcomes", "personal", "settled", "spend", "team", "told",
+        "accepted", "began_ms", "calls", "hash", "in_cohort", "linked", "links", "outcomes", "personal", "settled", "spend", "team", "told",
         "touched", "workflow",
     )  # fmt: skip
 
@@ -60,38 +54,29 @@ class Run:
         self.accepted = 0
         self.linked = 0
         self.links: list[int] = []
-        self.level = HOUR_LEVEL
         self.settled = False
+        self.in_cohort = False
         self.told = (0, 0, 0)
         self.touched = False
 
     def use(self, at_ms: int, workflow: str, spend: int, personal: bool) -> bool:
-        """Count one call; True if that is news beyond its sums: it began earlier than was known, or is settled.
+        """Count one call; True if that is news beyond its sums.
 
+        It began earlier than was known, concerns a person for the first time, or is settled.
         ``spend`` is -1 where nobody knows it.
         """
         self.calls += 1
         if spend > 0:
             self.spend = min(self.spend + spend, NOT_BEGUN)
-        if personal:
-            self.personal = True
-            if self.began_ms != NOT_BEGUN and (
-                at_ms // _HOUR_MS != self.began_ms // _HOUR_MS or workflow != self.workflow
-            ):
-                self.spread(at_ms, workflow)
-        return self.settled or at_ms < self.began_ms or (at_ms == self.began_ms and workflow < self.workflow)
-
-    def spread(self, at_ms: int, workflow: str) -> None:
-        """People have a part in the run at another time, or in another workflow, than it began."""
-        level = HOUR_LEVEL
-        while level < NO_LEVEL and SIZES[level].bucket_of(at_ms) != SIZES[level].bucket_of(self.began_ms):
-            level += 1
-        self.level = max(self.level, level if workflow == self.workflow else NO_LEVEL)
+        return (
+            self.settled or at_ms < self.began_ms or (personal and not self.personal)
+            or (at_ms == self.began_ms and workflow < self.workflow)
+        )  # fmt: skip
 
     def encode(self) -> bytes:
         """The run as bytes."""
         team = self.team.encode()
-        flags = self.personal | self.settled << 1 | self.level << 2
+        flags = self.personal | self.settled << 1 | self.in_cohort << 2
         spend, accepted, outcomes = self.told
         return (
             _HEAD.pack(
@@ -118,7 +103,7 @@ class Run:
         run.workflow = data[start + 8 * count :].decode()
         run.began_ms, run.calls, run.spend, run.outcomes, run.accepted = began_ms, calls, spend, outcomes, accepted
         run.personal, run.settled = bool(flags & 1), bool(flags & 2)
-        run.level = flags >> 2
+        run.in_cohort = bool(flags & 4)
         run.told = (told_spend, told_accepted, told_outcomes)
         return run
 

@@ -21,17 +21,20 @@ _MOST_WORKFLOWS: Final = 2_000
 
 
 class Team:
-    """One team. ``settled`` and ``expired`` are the first hours whose runs are not settled, not forgotten.
+    """One team.
 
+    ``settled`` and ``expired`` are the first hours whose runs are not settled, not forgotten; ``waited`` is the first one
+    for which runs may still wait.
     ``lags`` are times from the beginning of a run to an accepted outcome of it, by kind of outcome. ``outcomes`` once any
     outcome has come in.
     """
 
-    __slots__ = ("changed", "expired", "lags", "name", "outcomes", "settled", "workflows")
+    __slots__ = ("changed", "expired", "lags", "name", "outcomes", "settled", "waited", "workflows")
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.settled = 0
+        self.waited = 0
         self.expired = 0
         self.lags: dict[str, Durations] = {}
         self.outcomes = False
@@ -45,12 +48,16 @@ class Teams:
     def __init__(self, store: StateView, params: EngineParams) -> None:
         self._params = params
         self._teams: dict[str, Team] = {}
+        self._used: list[bytes] = []
         for key, data in store.range(keys.TEAM, bytes([keys.TEAM[0] + 1])):
             values = orjson.loads(data)
             team = self._teams[key[1:].decode()] = Team(key[1:].decode())
             team.settled, team.expired, team.outcomes = values["settled"], values["expired"], values["outcomes"]
             team.lags = {kind: {int(it): n for it, n in lags.items()} for kind, lags in values["lags"].items()}
-            team.workflows = dict.fromkeys(values["workflows"])
+            team.waited = values["waited"]
+        for key, _ in store.range(keys.TEAM_WORKFLOW, bytes([keys.TEAM_WORKFLOW[0] + 1])):
+            name, _, workflow = key[1:].decode().partition("\0")
+            self.of(name).workflows[workflow] = None
 
     def __iter__(self) -> Iterator[Team]:
         return iter(list(self._teams.values()))
@@ -73,7 +80,7 @@ class Teams:
         team = self.of(name)
         if workflow not in team.workflows and len(team.workflows) < _MOST_WORKFLOWS:
             team.workflows[workflow] = None
-            team.changed = True
+            self._used.append(keys.TEAM_WORKFLOW + f"{name}\0{workflow}".encode())
 
     def learn(self, team: Team, kind: str, lag_ms: int) -> None:
         """Take one run's way to an accepted outcome into account."""
@@ -99,12 +106,14 @@ class Teams:
 
     def drain(self, writes: Writes) -> None:
         """Write the teams that changed."""
+        # One record each, as a team's own is written again with all that is learned.
+        writes.update(dict.fromkeys(self._used, b""))
+        self._used = []
         for team in self._teams.values():
             if team.changed:
                 team.changed = False
                 values = {
-                    "settled": team.settled, "expired": team.expired, "outcomes": team.outcomes,
+                    "settled": team.settled, "waited": team.waited, "expired": team.expired, "outcomes": team.outcomes,
                     "lags": {kind: {str(it): n for it, n in lags.items()} for kind, lags in team.lags.items()},
-                    "workflows": list(team.workflows),
                 }  # fmt: skip
                 writes[keys.TEAM + team.name.encode()] = orjson.dumps(values, option=orjson.OPT_SORT_KEYS)

@@ -78,8 +78,10 @@ _reports: Final = st.builds(
     cycle_time_ms=st.sampled_from([None, None, HOUR, 3 * DAY]),
 )  # fmt: skip
 #: What a record is: usage, an outcome, or something about an earlier outcome: a copy of it, the same thing said by another
-#: system, its undoing.
-_sorts: Final = st.sampled_from(["call"] * 4 + ["report"] * 4 + ["copy", "mirror", "undo", "undo", "undo"])
+#: system, the same happening again, its undoing.
+_sorts: Final = st.sampled_from(
+    ["call"] * 4 + ["report"] * 4 + ["copy", "mirror", "mirror", "again", "undo", "undo", "undo"]
+)
 _drafts: Final = st.tuples(_sorts, _calls, _reports, st.integers(0, 30), st.integers(0, 400))
 
 
@@ -106,10 +108,10 @@ def _history(drafts: list[Any], chance: Any) -> list[Call | Report]:
             if sort == "copy":
                 made = old
             elif sort == "mirror":
-                made = replace(old, outcome_id=f"o{number}", source="mirror", reverses=None)
-                # One other system sees each thing once; what it would say of a reversal is not told apart by anybody.
-                if old.verdict == "reversed" or [it for it in reports if it.ref == old.ref and it.source == "mirror"]:
-                    continue
+                made = _mirrored(old, made, number, chance)
+            elif sort == "again":
+                later = old.occurred_at + chance.choice([0, MINUTE, 3 * MINUTE])
+                made = replace(old, outcome_id=f"o{number}", occurred_at=later, reverses=None)
             else:
                 made = replace(
                     made, verdict="reversed", reverses=old.outcome_id, source=old.source, cycle_time_ms=None,
@@ -120,6 +122,17 @@ def _history(drafts: list[Any], chance: Any) -> list[Call | Report]:
         reports.append(made)
     chance.shuffle(records)
     return records
+
+
+def _mirrored(old: Report, other: Report, number: int, chance: Any) -> Report:
+    """What another system says of an outcome: it may know less, or more."""
+    run_id = chance.choice([old.run_id, None]) if old.run_id else other.run_id
+    workflow = chance.choice([old.workflow, None]) if old.workflow else other.workflow
+    return replace(
+        old, outcome_id=f"o{number}", source="mirror", reverses=None, run_id=run_id, workflow=workflow,
+        occurred_at=old.occurred_at + chance.choice([0, 0, -5, 5]) * MINUTE,
+        cycle_time_ms=old.cycle_time_ms if old.verdict != "accepted" else chance.choice([old.cycle_time_ms, None]),
+    )  # fmt: skip
 
 
 def figures(history: list[Call | Report], *, mature_at: int | None) -> dict[Place, dict[str, Any]]:
@@ -133,22 +146,11 @@ def figures(history: list[Call | Report], *, mature_at: int | None) -> dict[Plac
             runs[record.team, record.run_id].append(record)
     began = {run: min((call.occurred_at, call.workflow) for call in calls) for run, calls in runs.items()}
 
-    # One outcome for all records that say the same: copies, and what another system says of it.
-    known: dict[tuple[str, str], Report] = {}
-    stands_for: dict[tuple[str, str], tuple[str, str]] = {}
-    for report in [record for record in history if isinstance(record, Report)]:
-        name = report.source, report.outcome_id
-        if name in known or name in stands_for:
-            continue
-        same = [it for it, other in known.items() if other.ref == report.ref and other.source != report.source]
-        if same:
-            stands_for[name] = same[0]
-        else:
-            known[name] = report
+    known, stands_for = _told_apart([record for record in history if isinstance(record, Report)])
     undone_by: dict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
     for name, report in known.items():
         if report.reverses is not None:
-            target = report.source, report.reverses
+            target = tuple(report.reverses.split("/"))
             target = stands_for.get(target, target)
             if target in known and known[target].team == report.team:
                 undone_by[target].append(name)
@@ -195,3 +197,39 @@ def figures(history: list[Call | Report], *, mature_at: int | None) -> dict[Plac
                 cohort_accepted=sum(joined[run]),
             )  # fmt: skip
     return found
+
+
+_Name = tuple[str, str]
+
+
+def _told_apart(reports: list[Report]) -> tuple[dict[_Name, Report], dict[_Name, _Name]]:
+    """One outcome for all records that say the same: copies, and what other systems say of it, with what they add.
+
+    ``reverses`` of these outcomes names the source, too. And which names stand for others.
+    """
+    known: dict[_Name, Report] = {}
+    stands_for: dict[_Name, _Name] = {}
+    sources: dict[_Name, set[str]] = {}
+    for report in reports:
+        name = report.source, report.outcome_id
+        if name in known or name in stands_for:
+            continue
+        target = None if report.reverses is None else f"{report.source}/{report.reverses}"
+        alike = [
+            (abs(other.occurred_at - report.occurred_at), place, it) for place, (it, other) in enumerate(known.items())
+            if (other.team, other.kind, other.verdict, other.ref) == (report.team, report.kind, report.verdict, report.ref)
+            and report.source not in sources[it] and abs(other.occurred_at - report.occurred_at) <= 15 * MINUTE
+        ]  # fmt: skip
+        if not alike:
+            known[name], sources[name] = replace(report, reverses=target), {report.source}
+            continue
+        same = min(alike)[2]
+        stands_for[name] = same
+        sources[same].add(report.source)
+        said = known[same]
+        cycle_time_ms = report.cycle_time_ms if said.cycle_time_ms is None else said.cycle_time_ms
+        known[same] = replace(
+            said, run_id=said.run_id or report.run_id, workflow=said.workflow or report.workflow,
+            cycle_time_ms=cycle_time_ms, reverses=said.reverses or target,
+        )  # fmt: skip
+    return known, stands_for

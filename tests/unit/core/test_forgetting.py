@@ -57,3 +57,21 @@ def test_a_history_that_comes_to_an_idle_partition_counts() -> None:
     assert {place[2]: kpi.calls for place, kpi in run.latest.items() if place[1] is None} == {
         FIVE: 5, HOUR: 5, DAY: 5, WEEK: 5,
     }  # fmt: skip
+
+
+def test_what_comes_of_an_old_run_late_says_nothing_of_a_new_one_of_its_name() -> None:
+    """An outcome that outlives its run is undone where it was counted, and the new run's outcomes stay its own."""
+    run = EngineRun(outcomes_expected={"payments": True})
+    run.feed(usage("1", MONDAY, run_id="r", cost_micro_usd=7))
+    run.feed(usage("2", MONDAY + 20 * DAY))
+    run.feed_outcomes(outcome("old", MONDAY + 20 * DAY, run_id="r"))
+    run.feed(usage("3", MONDAY + 31 * DAY))
+    run.feed(usage("4", MONDAY + 31 * DAY + HOUR, run_id="r", cost_micro_usd=100))
+    run.feed_outcomes(outcome("new", MONDAY + 31 * DAY + HOUR, run_id="r"))
+    undo = outcome("undo", MONDAY + 31 * DAY, kind="change_reverted", verdict="reversed", reverses="old")
+    run.feed_outcomes(undo)
+    run.finish(settle=True)
+    weeks = {place[3]: kpi for place, kpi in run.latest.items() if place[1:3] == (None, WEEK)}
+    new, old = weeks[MONDAY + 4 * WEEK], weeks[MONDAY + 2 * WEEK]
+    assert (new.cohort_accepted, new.cohort_orphan_runs, new.accepted) == (1, 0, 1)
+    assert (old.accepted, old.reversed) == (0, 1)

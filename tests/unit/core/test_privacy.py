@@ -6,7 +6,7 @@ import pytest
 
 from streams.core import keys, masking
 from streams.core.aggregate import Aggregate
-from streams.core.figures import rounded
+from streams.core.figures import rounded, rounded_count
 from streams.core.pseudonyms import Pseudonyms, iso_week
 from streams.core.windows import Scope, Window
 from tests.engine_runs import (
@@ -237,10 +237,12 @@ def test_two_digits_are_told(amount: int, told: int) -> None:
 def test_news_of_a_settled_run_is_told_only_where_it_concerns_nobody() -> None:
     """An outcome after maturity: the difference of two revisions would be one person's run."""
     run = EngineRun(min_actors=5, lateness_ms=0, outcomes_expected={"payments": True})
-    worked(run, 5, run_id="theirs")
+    run.feed(
+        *(usage(f"their-{it}", MONDAY, actor=name, run_id=f"their-{it}") for it, name in enumerate(PEOPLE[:5])),
+    )
     run.feed(usage("free", MONDAY, workflow="free", run_id="nobodys", cost_micro_usd=1))
     run.feed(usage("next", MONDAY + 8 * DAY, team="other"))
-    for name, workflow in (("theirs", "review"), ("nobodys", "free")):
+    for name, workflow in (("their-0", "review"), ("nobodys", "free")):
         run.feed_outcomes(outcome(name, MONDAY + 7 * DAY, run_id=name, workflow=workflow))
     run.feed(usage("later", MONDAY + 9 * DAY, team="other"))
     run.finish()
@@ -248,7 +250,54 @@ def test_news_of_a_settled_run_is_told_only_where_it_concerns_nobody() -> None:
         workflow: [kpi.cohort_orphan_runs for kpi in run.kpis if place_of(kpi) == ("payments", workflow, HOUR, MONDAY)]
         for workflow in ("review", "free")
     }
-    assert orphans == {"review": [None, 1], "free": [None, 1, 0]}
+    assert orphans == {"review": [None, 5], "free": [None, 1, 0]}
+
+
+def test_counts_of_cohorts_are_rounded_where_people_had_a_part() -> None:
+    """Else a window's runs less those of its cohort would be how many a few people went on with from before."""
+    run = EngineRun(min_actors=5)
+    names = [*PEOPLE[:5], PEOPLE[0], PEOPLE[0]]
+    run.feed_outcomes(*(outcome(f"{it}", MONDAY, run_id=f"{it}") for it in range(3)))
+    run.feed(*(usage(f"{it}", MONDAY, actor=name, run_id=f"{it}") for it, name in enumerate(names)))
+    run.finish(settle=True)
+    week = run.latest["payments", "review", WEEK, MONDAY]
+    cohort = (week.cohort_runs, week.cohort_orphan_runs, week.cohort_runs_with_outcome, week.cohort_accepted)
+    assert (week.runs, week.accepted, cohort, week.outcome_coverage) == (7, 3, (5, 5, 5, 5), 1.0)
+
+
+@pytest.mark.parametrize(
+    ("number", "told"), [(0, 0), (2, 0), (3, 5), (7, 5), (99, 100), (123, 120), (994, 990), (1_234, 1_200)]
+)
+def test_counts_are_told_in_fives_and_two_digits(number: int, told: int) -> None:
+    """Halves go up."""
+    assert rounded_count(number) == told
+
+
+@pytest.mark.parametrize("maturity", [2 * HOUR, 4 * DAY])
+def test_runs_that_rise_to_their_day_are_told_of_all_at_once(maturity: int) -> None:
+    """However soon they are mature, and whatever order that is in: once nobody can join them any more."""
+    run = EngineRun(min_actors=5, lateness_ms=0, maturity_ms=maturity, outcomes_expected={"payments": True})
+    for number, name in enumerate(PEOPLE[:5]):
+        run.feed(usage(name, MONDAY + number * 2 * HOUR, actor=name, run_id=name, cost_micro_usd=1_000))
+    for hour in range(24, 7 * 24):
+        run.feed(usage(f"free-{hour}", MONDAY + hour * HOUR, team="other"))
+    run.finish()
+    told = [
+        (kpi.window_size_ms, kpi.window_start, kpi.cohort_runs, kpi.cohort_spend_micro_usd)
+        for kpi in run.kpis if kpi.cohort_runs and kpi.workflow
+    ]  # fmt: skip
+    assert told == [(DAY, MONDAY, 5, 5_000), (WEEK, MONDAY, 5, 5_000)]
+
+
+def test_of_five_at_work_one_alone_who_names_runs_has_no_cohort() -> None:
+    """Whoever is behind a cohort is counted, not whoever was at work."""
+    run = EngineRun(min_actors=5, outcomes_expected={"payments": True})
+    worked(run, 5)
+    run.feed(usage("run", MONDAY, actor=PEOPLE[0], run_id="r", cost_micro_usd=1_000))
+    run.finish(settle=True)
+    week = run.latest["payments", "review", WEEK, MONDAY]
+    assert (week.calls, week.calls_with_run) == (6, 1)
+    assert not any(kpi.cohort_runs for kpi in run.kpis)
 
 
 def test_hours_of_one_person_show_nowhere() -> None:
