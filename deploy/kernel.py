@@ -38,6 +38,7 @@ HOT: Final = (
     "starters",
     "teams",
     "varint",
+    "watches",
     "windows",
 )
 _CORE: Final = ROOT / "streams" / "core"

@@ -53,6 +53,7 @@ def engine_setup(settings: Settings) -> EngineSetup:
         licensed_actors={name: team.actors for name, team in teams if team.actors is not None},
         exploratory=frozenset(place for place, workflow in workflows if workflow.exploratory),
         scheduled=frozenset(place for place, workflow in workflows if workflow.declared_schedule),
+        policy=policy,
     )
     return EngineSetup(params, prices)
 

@@ -11,6 +11,7 @@ import msgspec
 from streams.core.effects import Effects
 from streams.core.engine import Chunk, Engine, EngineParams
 from streams.core.events import UsageDecoder, UsageEvent
+from streams.core.findings import Judges
 from streams.core.outcomes import OutcomeDecoder, OutcomeEvent
 from streams.core.prices import PriceBook
 from streams.core.pseudonyms import Pseudonyms
@@ -31,7 +32,8 @@ class Summary:
 
     ``windows`` counts windows published, ``kpis`` their publications with every revision. ``dead_lettered`` leaves out
     what came too late, which is dead-lettered too but counted as ``late``. ``joins`` counts what outcomes were joined to,
-    ``withheld_micro_usd`` the spend that concerns too few people to be told in any window.
+    ``withheld_micro_usd`` the spend that concerns too few people to be told in any window. ``alerts`` counts records of
+    alerts, ``verdicts`` decisions by detector and reason.
     """
 
     received: int = 0
@@ -43,6 +45,8 @@ class Summary:
     windows: int = 0
     kpis: int = 0
     withheld_micro_usd: int = 0
+    alerts: int = 0
+    verdicts: dict[str, dict[str, int]] = field(default_factory=dict)
     joins: dict[str, int] = field(default_factory=dict)
     reasons: dict[str, int] = field(default_factory=dict)
 
@@ -71,7 +75,9 @@ def replay(
     outcomes: OutcomeDecoder | None = None,
     settle: bool = False,
     prices: PriceBook | None = None,
+    judges: Judges | None = None,
     kpis_out: BinaryIO | None = None,
+    alerts_out: BinaryIO | None = None,
     dead_letters_out: BinaryIO | None = None,
     advance: Callable[[int], object] = lambda _: None,
 ) -> Summary:
@@ -94,7 +100,9 @@ def replay(
         now_ms: The clock, which stands still: by it the future is told, and dead letters are dated. See
             :func:`newest_until`.
         prices: What tokens cost.
+        judges: All detectors, None for no alerts.
         kpis_out: Takes the KPIs.
+        alerts_out: Takes the alerts, in the order they are published in.
         dead_letters_out: Takes the dead letters.
         advance: Told the bytes read since it was last told.
 
@@ -103,7 +111,7 @@ def replay(
     """
     store = MemoryStore()
     outcomes = outcomes or OutcomeDecoder()
-    engine = Engine(params, store, decoder, pseudonyms, 0, lambda _: 0, prices=prices, outcomes=outcomes)
+    engine = Engine(params, store, decoder, pseudonyms, 0, lambda _: 0, prices=prices, outcomes=outcomes, judges=judges)
     waiting = _Waiting(outcome_paths, outcomes)
     summary = Summary()
     encode = msgspec.json.Encoder().encode
@@ -114,6 +122,8 @@ def replay(
         _count(effects, summary)
         if kpis_out is not None:
             kpis_out.writelines(encode(kpi) + b"\n" for kpi in effects.publications)
+        if alerts_out is not None:
+            alerts_out.writelines(encode(alert) + b"\n" for alert in effects.alerts)
         if dead_letters_out is not None:
             # The engine refuses a chunk's unreadable records before its unacceptable ones; lines know no chunks.
             letters = sorted(effects.dead_letters, key=lambda letter: (letter.topic, letter.offset))
@@ -221,6 +231,10 @@ def _count(effects: Effects, summary: Summary) -> None:
         summary.rerouted += counts.rerouted
     summary.kpis += len(effects.publications)
     summary.windows += sum(kpi.revision == 1 for kpi in effects.publications)
+    summary.alerts += len(effects.alerts)
+    for (detector, reason), count in effects.verdicts.items():
+        reasons = summary.verdicts.setdefault(detector, {})
+        reasons[reason] = reasons.get(reason, 0) + count
     for result, count in effects.joins.items():
         summary.joins[result] = summary.joins.get(result, 0) + count
     for letter in effects.dead_letters:

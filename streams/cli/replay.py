@@ -17,6 +17,7 @@ from streams.clock import SystemClock
 from streams.core.events import UsageDecoder
 from streams.core.outcomes import OutcomeDecoder
 from streams.core.pseudonyms import Pseudonyms
+from streams.detectors import JUDGES
 from streams.engine_params import engine_setup
 from streams.errors import DependencyError
 from streams.replay import newest_until
@@ -56,6 +57,12 @@ _OUTPUT = click.Path(path_type=Path, dir_okay=False)
 @click.option(
     "--kpis", type=_OUTPUT, metavar="FILE|-", help="Where KPIs go, as lines of JSON in the order they are published."
 )
+@click.option(
+    "--alerts",
+    type=_OUTPUT,
+    metavar="FILE|-",
+    help="Where alerts go, as lines of JSON in the order they are published.",
+)
 @click.option("--dead-letters", type=_OUTPUT, metavar="FILE|-", help="Where records go that cannot be processed.")
 @click.option(
     "--as-of", type=TimeMs(), help="Where the clock stands.  [default: at the newest event that is not in the future]"
@@ -67,8 +74,8 @@ _OUTPUT = click.Path(path_type=Path, dir_okay=False)
 )
 @settings_options()
 def replay(
-    usage: Sequence[Path], outcomes: Sequence[Path], kpis: Path | None, dead_letters: Path | None, as_of: int | None,
-    settle: bool,
+    usage: Sequence[Path], outcomes: Sequence[Path], kpis: Path | None, alerts: Path | None, dead_letters: Path | None,
+    as_of: int | None, settle: bool,
 ) -> None:  # fmt: skip
     """Run the pure core over files, without Kafka.
 
@@ -77,8 +84,9 @@ def replay(
     summary (on standard error where - is an output); records that cannot be processed are counted there and do not
     change the exit code.
     """
-    if kpis is not None and kpis == dead_letters:
-        raise click.UsageError("--kpis and --dead-letters need an output each")
+    given = [path for path in (kpis, alerts, dead_letters) if path is not None]
+    if len(set(given)) < len(given):
+        raise click.UsageError("--kpis, --alerts and --dead-letters need an output each")
     pipes = [path for path in usage if not path.is_file()]
     if pipes and as_of is None:
         raise click.UsageError(
@@ -90,7 +98,8 @@ def replay(
     size = None if pipes else sum(path.stat().st_size for path in usage)
     with ExitStack() as stack:
         outputs = [
-            stack.enter_context(open_output(path, whole=True)) if path else None for path in (kpis, dead_letters)
+            stack.enter_context(open_output(path, whole=True)) if path else None
+            for path in (kpis, alerts, dead_letters)
         ]
         try:
             if as_of is None:
@@ -107,13 +116,15 @@ def replay(
                     outcomes=OutcomeDecoder(max_record_bytes=settings.max_record_bytes),
                     settle=settle,
                     now_ms=as_of,
+                    judges=JUDGES,
                     kpis_out=outputs[0],
-                    dead_letters_out=outputs[1],
+                    alerts_out=outputs[1],
+                    dead_letters_out=outputs[2],
                     advance=done,
                 )
         except OSError as error:
             raise DependencyError(f"cannot read {error.filename} or write an output ({error.strerror})") from error
-    click.echo(json.dumps({"as_of_ms": as_of, **asdict(summary)}), err=STDOUT in (kpis, dead_letters))
+    click.echo(json.dumps({"as_of_ms": as_of, **asdict(summary)}), err=STDOUT in given)
 
 
 def _key(settings: Settings) -> bytes:

@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from streams.core.alerts import Alert
 from streams.core.costing import CostCheck
 from streams.core.deadletters import DeadLetter
 from streams.core.kpis import Kpi
@@ -67,7 +68,7 @@ class Effects:
 
     ``said`` is what publications tell for the first time, by team and workflow (an empty one where only the team's
     figures tell it): windows repeat what finer windows said, and metrics must count it once. ``withheld_micro_usd`` is
-    spend that no window will ever tell. ``newest`` is the newest event time of each topic.
+    spend that no window will ever tell. ``verdicts`` counts decisions by detector and reason. ``newest`` is the newest event time of each topic.
     """
 
     writes: Writes = field(default_factory=dict)
@@ -75,6 +76,8 @@ class Effects:
     said: dict[tuple[str, str], Amounts] = field(default_factory=dict)
     withheld_micro_usd: int = 0
     joins: Counter[JoinResult] = field(default_factory=Counter)
+    alerts: list[Alert] = field(default_factory=list)
+    verdicts: Counter[tuple[str, str]] = field(default_factory=Counter)
     dead_letters: list[DeadLetter] = field(default_factory=list)
     reroutes: list[Reroute] = field(default_factory=list)
     counts: dict[str, Counts] = field(default_factory=dict)

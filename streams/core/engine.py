@@ -11,15 +11,18 @@ from typing import Any, Final, cast
 
 import orjson
 from msgspec.structs import astuple
+from xxhash import xxh3_64_intdigest
 
 from streams.core import identity, keys
 from streams.core.aggregate import Aggregate, tried_in_vain
 from streams.core.closing import Closer
 from streams.core.costing import CHECKS, UNPRICED, check, computed_cost
 from streams.core.dedupe import Memory
+from streams.core.detecting import Detect
 from streams.core.effects import Effects, SourcePair
 from streams.core.events import UsageDecoder, UsageEvent
 from streams.core.figures import Figures
+from streams.core.findings import Judges
 from streams.core.intake import Chunk, Intake
 from streams.core.joining import Joiner
 from streams.core.outcomes import OutcomeDecoder
@@ -29,7 +32,7 @@ from streams.core.prices import PriceBook
 from streams.core.pseudonyms import Pseudonyms, iso_week
 from streams.core.reasons import Reason
 from streams.core.rows import Rows
-from streams.core.runs import Runs
+from streams.core.runs import Run, Runs
 from streams.core.settling import Settler
 from streams.core.starters import Starters
 from streams.core.store import StateView
@@ -47,6 +50,10 @@ _Taken = tuple[
     str, str, int, str, str, str | None, str | None, str | None, str | None, str | None, str, str,
     int, int, int, int, int, int | None, str, str, str | None, dict[str, str],
 ]  # fmt: skip
+#: What was asked within that time is asked again.
+_REPEATED_WITHIN_MS: Final = 86_400_000
+_MOST_CALLS: Final = 4_000_000
+_MOST_TOOLS: Final = 10_000
 _IDS: Final = b"i"
 _REQUESTS: Final = b"r"
 
@@ -65,6 +72,7 @@ class Engine:
         self, params: EngineParams, store: StateView, decoder: UsageDecoder, pseudonyms: Pseudonyms, partition: int,
         partition_for: Callable[[str], int], stopwatch: Callable[[str], None] = lambda stage: None,
         prices: PriceBook | None = None, outcomes: OutcomeDecoder | None = None, outcomes_topic: str = OUTCOMES,
+        judges: Judges | None = None,
     ) -> None:  # fmt: skip
         self._params = params
         self._prices = prices
@@ -98,6 +106,13 @@ class Engine:
             max_members=params.max_ids,
         )  # fmt: skip
         self._sources = identity.Sources(store)
+        self._detect = None if judges is None else Detect(store, params, judges)
+        #: Fingerprints of what was asked: of the last day or so, by workflow.
+        self._calls = Memory(
+            keys.FINGERPRINT, store, horizon_ms=_REPEATED_WITHIN_MS, capacity=1 << 18, max_members=_MOST_CALLS
+        )
+        self._tools: dict[str | None, int] = {}
+        self._settler.listener = None if self._detect is None else self._detect.settled
         self._effects = Effects()
         self._newest: dict[str, int] = {}
         # Else a partition that is idle for weeks, and is restarted every day, would never be idle for long.
@@ -106,7 +121,7 @@ class Engine:
     @property
     def remembered_bytes(self) -> int:
         """Memory held for duplicates."""
-        return self._ids.size_bytes + self._requests.size_bytes
+        return self._ids.size_bytes + self._requests.size_bytes + self._calls.size_bytes
 
     @property
     def pending(self) -> Effects:
@@ -139,8 +154,13 @@ class Engine:
         requests = identity.request_hashes(events, self._params.seed)
         old_ids = self._ids.find(ids)
         old_requests = self._requests.find([request for request in requests if request])
+        calls: list[int] = []
+        old_calls: dict[int, int] = {}
+        if self._detect is not None:
+            calls = identity.call_hashes(events, self._params.seed)
+            old_calls = self._calls.find([call for call in calls if call])
         self._stopwatch("dedupe")
-        self._apply(chunk, events, places, ids, requests, old_ids, old_requests, now_ms)
+        self._apply(chunk, events, places, ids, requests, old_ids, old_requests, calls, old_calls, now_ms)
         if decoded.rejected:
             self._in_order(first)
         self._stopwatch("aggregate")
@@ -170,8 +190,11 @@ class Engine:
                 intake.refuse(chunk, place, Reason.TOO_LATE, _late(at, closer.horizon_before), now_ms, effects)
                 continue
             actor = 0 if event.actor is None else self._pseudonyms.pseudonym(iso_week(at), event.actor)
-            if self._joiner.take(event, actor, effects):
+            workflow = self._joiner.take(event, actor, effects)
+            if workflow is not None:
                 self._figures.teams.add(event.team)
+                if self._detect is not None:
+                    self._detect.outcome(event, workflow)
                 newest = max(newest, at)
                 counts.applied += 1
             else:
@@ -183,7 +206,7 @@ class Engine:
 
     def _apply(  # noqa: PLR0912, PLR0915  (one loop, see below)
         self, chunk: Chunk, events: Sequence[UsageEvent], places: Sequence[int], ids: list[int], requests: list[int],
-        old_ids: dict[int, int], old_requests: dict[int, int], now_ms: int,
+        old_ids: dict[int, int], old_requests: dict[int, int], calls: list[int], old_calls: dict[int, int], now_ms: int,
     ) -> None:  # fmt: skip
         """The loop over events: everything that it reads often is a local, as it costs most of all stages."""
         effects, rows, closer, watermark = self._effects, self._rows, self._closer, self.watermark
@@ -199,16 +222,21 @@ class Engine:
         touched: list[Aggregate] = []
         prices, divergence, checks = self._prices, self._params.divergence_permille, [0] * len(CHECKS)
         applied = duplicate = 0
+        detect, fresh_calls, tools = self._detect, self._calls.fresh, self._tools
+        band = -4
         for event, place, identifier, request in zip(events, places, ids, requests, strict=True):
+            band += 4
             # One call into C, and typed from here on: compiled, reading attributes one by one takes six times as long.
             (
-                _, source, at, team, workflow, person, run_id, _, _, _, _, _, fresh, read, write, output, reasoning,
+                _, source, at, team, workflow, person, run_id, _, tool, _, _, _, fresh, read, write, output, reasoning,
                 reported, status, trigger, _, attributes,
             ) = cast(_Taken, astuple(event))  # fmt: skip
             if not here.get(team) and not self._intake.belongs(chunk, place, team, effects):
                 continue
             if identifier in fresh_ids or identifier in old_ids:
                 duplicate += 1
+                if detect is not None and too_late_before * BASE_MS <= at <= too_new:
+                    detect.collided(team, workflow, at)
                 continue
             if at > newest:
                 if at > too_new:
@@ -254,6 +282,7 @@ class Engine:
             cost = UNPRICED if prices is None else computed_cost(prices, event)
             checks[check(reported, cost, fresh + read + write + output, divergence)] += 1
             number = 0
+            run: Run | None = None
             if run_id is not None:
                 run = known_runs.get(run_id)
                 if run is None or run.team != team:
@@ -264,6 +293,37 @@ class Engine:
                 if not run.touched:
                     run.touched = True
                     changed_runs.append(run)
+            if detect is not None:
+                in_vain = status != "ok" if not attributes else tried_in_vain(status, attributes)
+                known = cost if reported is None else reported
+                prompt = fresh + read + write
+                watch = detect.watch(team, workflow)
+                repeat = -1
+                call = calls[band]
+                if call:
+                    repeat = 0
+                    for part in calls[band : band + 4]:
+                        if part in fresh_calls or part in old_calls:
+                            repeat = 1
+                        elif part:
+                            fresh_calls[part] = 0
+                watch.count(
+                    at, prompt, read, output, known, -1 if reported is None else reported, cost, in_vain, actor,
+                    trigger in {"schedule", "ci"}, run is not None, run is not None and run.calls == 1, repeat,
+                    0 if run is None else run.spend,
+                )  # fmt: skip
+                if not watch.touched:
+                    detect.touch(watch)
+                pace = detect.pace(team)
+                if pace is not None:
+                    pace.count(bucket, max(known, 0), 1)
+                if run is not None:
+                    made = tools.get(tool)
+                    if made is None:
+                        made = self._tool(tool)
+                    pattern = run.follow((call or prompt * 1_000_003 + output) ^ made, in_vain, prompt, known)
+                    if pattern:
+                        detect.circles(watch, run, pattern, at, effects)
             if bucket < closed_before:
                 closer.correct(event, number, actor, cost, effects)
                 continue
@@ -313,6 +373,8 @@ class Engine:
             self._settler.settle(mark.closing_ms + self._params.horizon_ms, self._effects, final=True)
         self._closer.publish(self._effects)
         self._closer.finish(self._effects)
+        if self._detect is not None:
+            self._detect.finish(mark.newest_ms, self._effects)
 
     def _tick(self) -> None:
         """What happens whenever the watermark passes a 5-minute border."""
@@ -320,18 +382,31 @@ class Engine:
         self._settler.settle(self.watermark.closing_ms, self._effects)
         self._joiner.expire(Window.HOUR.bucket_of(self._closer.horizon_before))
         self._closer.publish(self._effects)
+        if self._detect is not None:
+            self._detect.tick(self.watermark.closing_ms, self._effects)
+
+    def _tool(self, name: str | None) -> int:
+        """A number for a tool, to tell its calls from those of others."""
+        if len(self._tools) >= _MOST_TOOLS:
+            self._tools.clear()
+        made: int = xxh3_64_intdigest((name or "").encode(), self._params.seed)
+        self._tools[name] = made
+        return made
 
     def drain(self) -> Effects:
         """All effects since the last drain, the state's changes included; empty of writes if nothing happened."""
         effects, self._effects = self._effects, Effects()
         writes = effects.writes
         self.withheld_micro_usd += effects.withheld_micro_usd
-        changed = self._rows.pending or self._joiner.pending
+        changed = self._rows.pending or self._joiner.pending or (self._detect is not None and self._detect.pending)
         if effects.counts or effects.publications or writes or changed:
             mark = self.watermark
             self._ids.drain(mark.newest_ms, mark.value_ms, writes)
             self._requests.drain(mark.newest_ms, mark.value_ms, writes)
             self._sources.drain(writes)
+            if self._detect is not None:
+                self._calls.drain(mark.newest_ms, mark.value_ms, writes)
+                self._detect.drain(writes)
             self._joiner.drain(writes, self.applied.get(self._outcomes_topic, 0))
             self._rows.drain(writes)
             meta: dict[str, Any] = {

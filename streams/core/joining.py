@@ -59,12 +59,12 @@ class Joiner:
 
     # ------------------------------------------------------------------------------------------------ outcomes
 
-    def take(self, event: OutcomeEvent, actor: int, effects: Effects) -> bool:
-        """Count an outcome; False if it was here before. ``actor`` is the pseudonym of whom it concerns, or 0."""
+    def take(self, event: OutcomeEvent, actor: int, effects: Effects) -> str | None:
+        """Count an outcome; gives the workflow that it counts for, of no name if for its team, None if it was here before. ``actor`` is the pseudonym of whom it concerns, or 0."""
         number = self._number(event.team, event.source, event.outcome_id)
         known = self._find(number)
         if known is not None and known.seen:
-            return False
+            return None
         outcome = Outcome.of(number, event)
         if event.reverses is not None:
             outcome.target = self._number(
@@ -82,7 +82,7 @@ class Joiner:
             self._complete(same, event, outcome, team, effects)
             for _ in range(outcome.reversers):
                 self._undo(same.number, event.team, outcome.at_ms, 1, effects)
-            return False
+            return None
         if not team.outcomes:
             team.outcomes = team.changed = True
         if event.run_id is not None:
@@ -100,7 +100,7 @@ class Joiner:
             if outcome.target and not outcome.reversers:
                 matched = self._undo(outcome.target, event.team, outcome.at_ms, 1, effects)
             effects.joins[JoinResult.REVERSAL if matched else JoinResult.UNMATCHED_REVERSAL] += 1
-        return True
+        return outcome.place
 
     def _link(self, outcome: Outcome, run: Run) -> None:
         """Remember that an outcome names a run."""

@@ -11,20 +11,29 @@ from streams.core.windows import Scope, Window
 
 __all__ = [
     "BEGAN",
+    "DETECT",
     "DIRTY",
+    "EPISODE",
+    "FINGERPRINT",
+    "HISTORY",
     "LINK",
     "META",
     "OUTCOME",
     "OUTCOME_HOUR",
+    "PACE",
     "POSITION",
+    "PROFILE",
     "REFERENCE",
     "ROW",
     "RUN",
     "SOURCES",
     "STARTERS",
+    "STINT",
     "TEAM",
+    "TEAM_WEEKS",
     "TEAM_WORKFLOW",
     "WAITING",
+    "WATCH",
     "RowKey",
     "parse_row",
     "row_range",
@@ -54,6 +63,17 @@ STARTERS: Final = b"p"
 #: Prefix of what is known of a team, and of the workflows that it was seen to use.
 TEAM: Final = b"t"
 TEAM_WORKFLOW: Final = b"u"
+#: Prefixes of the stage *detect*: fingerprints of prompts, what is watched of a workflow and of the people in it, its
+#: days, the steps and the profile of a budget, episodes, weeks of a team, and how far all of it is judged.
+FINGERPRINT: Final = b"g"
+WATCH: Final = b"h"
+STINT: Final = b"k"
+HISTORY: Final = b"l"
+PACE: Final = b"v"
+PROFILE: Final = b"z"
+EPISODE: Final = b"a"
+TEAM_WEEKS: Final = b"c"
+DETECT: Final = b"e"
 #: Local only, never in the changelog: how much of the changelog the local store holds.
 POSITION: Final = b"\x00position"
 

@@ -1,6 +1,6 @@
 """What a store will hold once the pending changes are written: reads through changes that are not written yet."""
 
-from bisect import bisect_left
+from bisect import bisect_left, insort
 from collections.abc import Iterator
 
 from streams.core.store import StateView, Writes
@@ -14,7 +14,8 @@ class Overlay:
     def __init__(self, store: StateView) -> None:
         self._store = store
         self._pending: Writes = {}
-        self._keys: list[bytes] | None = []
+        # In order: sorted anew for every range that is asked for, they cost more than all the rest of a tick.
+        self._keys: list[bytes] = []
 
     def get(self, key: bytes) -> bytes | None:
         """The value of a key, or None."""
@@ -24,14 +25,12 @@ class Overlay:
 
     def put(self, key: bytes, value: bytes | None) -> None:
         """Change a key; None deletes it."""
-        if self._keys is not None and key not in self._pending:
-            self._keys = None
+        if key not in self._pending:
+            insort(self._keys, key)
         self._pending[key] = value
 
     def range(self, start: bytes, end: bytes) -> Iterator[tuple[bytes, bytes]]:
         """Pairs with ``start <= key < end``: first unwritten ones, then written ones, each in order of key."""
-        if self._keys is None:
-            self._keys = sorted(self._pending)
         for key in self._keys[bisect_left(self._keys, start) : bisect_left(self._keys, end)]:
             value = self._pending[key]
             if value is not None:
@@ -43,8 +42,6 @@ class Overlay:
     def first(self, start: bytes, end: bytes) -> bytes | None:
         """The lowest key of a range."""
         lowest = None
-        if self._keys is None:
-            self._keys = sorted(self._pending)
         for key in self._keys[bisect_left(self._keys, start) : bisect_left(self._keys, end)]:
             if self._pending[key] is not None:
                 lowest = key

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 
-from streams.core.policy import MIN_ACTORS
+from streams.core.policy import MIN_ACTORS, Policy
 
 __all__ = ["EngineParams"]
 
@@ -22,7 +22,7 @@ class EngineParams:
     are published; 0 publishes everything and is for tests. ``outcomes_expected`` says of teams whether a source of
     outcomes is connected, ``licensed_actors`` how many members they have; both leave out teams of which it is not known.
     ``exploratory`` are workflows (team and name) of which nothing is expected run by run: they are in no cohort.
-    ``scheduled`` are those that concern nobody, since a schedule sets them off.
+    ``scheduled`` are those that concern nobody, since a schedule sets them off. ``policy`` is what detectors go by.
     """
 
     lateness_ms: int = 60_000
@@ -43,3 +43,4 @@ class EngineParams:
     licensed_actors: Mapping[str, int] = field(default_factory=dict)
     exploratory: Set[tuple[str, str]] = frozenset()
     scheduled: Set[tuple[str, str]] = frozenset()
+    policy: Policy = field(default_factory=Policy)

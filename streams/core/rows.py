@@ -29,6 +29,8 @@ class Rows:
     def __init__(self, store: StateView, closing_ms: int, sealed: dict[Window, int] | None = None) -> None:
         self._store = store
         self._touched: dict[RowKey, Aggregate] = {}
+        #: The places of touched rows, by size and scope, then bucket: some may be deleted again.
+        self._places: dict[tuple[Window, Scope], dict[int, list[RowKey]]] = {}
         self._deleted: set[RowKey] = set()
         self._final = dict.fromkeys(SIZES, 0)
         self.sealed = sealed if sealed is not None else dict.fromkeys(SIZES, 0)
@@ -57,11 +59,13 @@ class Rows:
 
     def scan(self, window: Window, scope: Scope, start: int, end: int) -> Iterator[Aggregate]:
         """All closed rows of buckets ``start`` to ``end - 1``, unwritten ones included, in no particular order."""
-        fresh = {
-            place: row
-            for place, row in self._touched.items()
-            if place.window is window and place.scope is scope and start <= place.bucket < end
-        }
+        fresh: dict[RowKey, Aggregate] = {}
+        for bucket, places in self._places.get((window, scope), {}).items():
+            if start <= bucket < end:
+                for place in places:
+                    row = self._touched.get(place)
+                    if row is not None:
+                        fresh[place] = row
         yield from fresh.values()
         for key, data in self._store.range(*keys.row_range(window, scope, start, end)):
             place = keys.parse_row(key)
@@ -85,13 +89,19 @@ class Rows:
         """Mark a row as changed."""
         if not row.touched:
             row.touched = True
-            self._touched[row.place] = row
+            self._touch(row)
             self._deleted.discard(row.place)
 
     def touched(self, rows: list[Aggregate]) -> None:
         """Take over rows whose ``touched`` the caller has set."""
         for row in rows:
-            self._touched[row.place] = row
+            self._touch(row)
+
+    def _touch(self, row: Aggregate) -> None:
+        place = row.place
+        if place not in self._touched:
+            self._places.setdefault((place.window, place.scope), {}).setdefault(place.bucket, []).append(place)
+        self._touched[place] = row
 
     def delete(self, place: RowKey) -> None:
         """Forget a row, whether it is written yet or not."""
@@ -137,3 +147,4 @@ class Rows:
             if place.bucket >= self._final[place.window]:
                 writes[place.encode()] = row.encode()
         self._touched = {}
+        self._places = {}

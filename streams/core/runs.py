@@ -1,6 +1,7 @@
-"""Runs: what each agent run or session cost so far, and what it has come to."""
+"""Runs: what each agent run or session cost so far, what it has come to, and whether it goes in circles."""
 
 import struct
+from enum import IntEnum
 from typing import Final
 
 from xxhash import xxh3_64_intdigest
@@ -8,7 +9,7 @@ from xxhash import xxh3_64_intdigest
 from streams.core import keys
 from streams.core.store import StateView, Writes
 
-__all__ = ["MOST_LINKS", "NOT_BEGUN", "Run", "Runs", "run_hash"]
+__all__ = ["MOST_LINKS", "NOT_BEGUN", "Pattern", "Run", "Runs", "run_hash"]
 
 #: When a run begins of which no usage is known.
 NOT_BEGUN: Final = 1 << 62
@@ -17,7 +18,10 @@ _HEAD: Final = struct.Struct("<BBqqqqqqqqH")
 _LINKS: Final = struct.Struct("<IH")
 #: Outcomes that a run itself remembers; those of an evaluation with thousands of cases have records of their own.
 MOST_LINKS: Final = 64
-_VERSION: Final = 2
+_CIRCLES: Final = struct.Struct("<QQHqHqIqHqqqB")
+_VERSION: Final = 3
+#: Calls of which it is remembered whether they failed.
+_RECENT: Final = (1 << 20) - 1
 #: Runs kept in memory between transactions; all others are read back when an event names them.
 _CACHE_BOUND: Final = 20_000
 
@@ -25,6 +29,20 @@ _CACHE_BOUND: Final = 20_000
 def run_hash(team: str, run_id: str, seed: int) -> int:
     """64 bits that stand for a run of a team, never 0; the NUL between them cannot occur in either."""
     return xxh3_64_intdigest(f"{team}\0{run_id}".encode(), seed) or 1
+
+
+class Pattern(IntEnum):
+    """How a run goes in circles; public, as a number in an alert's evidence."""
+
+    NONE = 0
+    REPEATED = 1
+    """The same call, again and again."""
+    PING_PONG = 2
+    """Two calls in turns."""
+    FAILING = 3
+    """Half of the last calls failed."""
+    GROWING = 4
+    """Each call carries more input than the one before."""
 
 
 class Run:
@@ -38,8 +56,10 @@ class Run:
     """
 
     __slots__ = (
-        "accepted", "began_ms", "calls", "hash", "in_cohort", "linked", "links", "outcomes", "personal", "settled", "spend", "team", "told",
-        "touched", "workflow",
+        "accepted", "alternating", "alternating_from", "before_call", "began_ms", "calls", "fails", "fails_from",
+        "first_input", "growing", "growing_from", "hash", "in_cohort", "last_call", "last_input", "linked", "links",
+        "outcomes", "personal", "repeated", "repeated_from", "settled", "spend", "suspect", "team", "told", "touched",
+        "workflow",
     )  # fmt: skip
 
     def __init__(self, number: int, team: str) -> None:
@@ -58,6 +78,20 @@ class Run:
         self.in_cohort = False
         self.told = (0, 0, 0)
         self.touched = False
+        # Counts of calls in a pattern, and what had been spent when it began.
+        self.last_call = 0
+        self.before_call = 0
+        self.repeated = 0
+        self.repeated_from = 0
+        self.alternating = 0
+        self.alternating_from = 0
+        self.fails = 0
+        self.fails_from = 0
+        self.growing = 0
+        self.growing_from = 0
+        self.first_input = 0
+        self.last_input = 0
+        self.suspect = 0
 
     def use(self, at_ms: int, workflow: str, spend: int, personal: bool) -> bool:
         """Count one call; True if that is news beyond its sums.
@@ -73,6 +107,60 @@ class Run:
             or (at_ms == self.began_ms and workflow < self.workflow)
         )  # fmt: skip
 
+    def follow(self, call: int, in_vain: bool, prompt: int, spend: int) -> int:
+        """Follow the run's calls, in the order of the log: the :class:`Pattern` that it shows by now, 0 for none.
+
+        ``call`` says what the call was, so that equal ones are equal; ``prompt`` are its tokens of input. To be told
+        after :meth:`use`; ``spend`` is the same as there.
+        """
+        before = self.spend - (max(0, spend))
+        pattern = 0
+        if call == self.last_call:
+            self.repeated += 1
+            self.alternating = 0
+            if self.repeated >= 5:
+                pattern = 1
+        else:
+            if call == self.before_call:
+                if not self.alternating:
+                    self.alternating_from = before
+                self.alternating += 1
+                if self.alternating >= 10:
+                    pattern = 2
+            else:
+                self.alternating = 0
+            self.repeated = 1
+            self.repeated_from = before
+            self.before_call = self.last_call
+            self.last_call = call
+        if in_vain or self.fails:
+            fails = (self.fails << 1 | (1 if in_vain else 0)) & _RECENT
+            if not self.fails:
+                self.fails_from = before
+            self.fails = fails
+            if in_vain and fails.bit_count() >= 10:
+                pattern = 3
+        if prompt > self.last_input + self.last_input // 50:
+            if not self.growing:
+                self.growing_from, self.first_input = before, prompt
+            self.growing += 1
+            if self.growing >= 10 and prompt >= 4 * self.first_input:
+                pattern = 4
+        elif prompt < self.last_input - self.last_input // 10:
+            self.growing = 0
+        self.last_input = prompt
+        return pattern
+
+    def circle(self, pattern: Pattern) -> tuple[int, int]:
+        """Calls and spend of a pattern that it shows."""
+        if pattern is Pattern.REPEATED:
+            return self.repeated, self.spend - self.repeated_from
+        if pattern is Pattern.PING_PONG:
+            return self.alternating, self.spend - self.alternating_from
+        if pattern is Pattern.FAILING:
+            return self.fails.bit_count(), self.spend - self.fails_from
+        return self.growing, self.spend - self.growing_from
+
     def encode(self) -> bytes:
         """The run as bytes."""
         team = self.team.encode()
@@ -83,6 +171,11 @@ class Run:
                 _VERSION, flags, self.began_ms, self.calls, min(self.spend, NOT_BEGUN), self.outcomes, self.accepted,
                 min(spend, NOT_BEGUN), accepted, outcomes, len(team),
             )
+            + (b"\0" if not self.last_call else b"\1" + _CIRCLES.pack(
+                self.last_call, self.before_call, min(self.repeated, 65535), self.repeated_from,
+                min(self.alternating, 65535), self.alternating_from, self.fails, self.fails_from,
+                min(self.growing, 65535), self.growing_from, self.first_input, self.last_input, self.suspect,
+            ))
             + team + _LINKS.pack(self.linked, len(self.links))
             + b"".join([link.to_bytes(8, "little") for link in self.links]) + self.workflow.encode()
         )  # fmt: skip
@@ -95,8 +188,16 @@ class Run:
         ) = _HEAD.unpack_from(data)  # fmt: skip
         if version != _VERSION:
             raise ValueError(f"run codec version {version}, expected {_VERSION}")
-        start = _HEAD.size + size
-        run = cls(number, data[_HEAD.size : start].decode())
+        run = cls(number, "")
+        start = _HEAD.size + 1
+        if data[_HEAD.size]:
+            (
+                run.last_call, run.before_call, run.repeated, run.repeated_from, run.alternating, run.alternating_from,
+                run.fails, run.fails_from, run.growing, run.growing_from, run.first_input, run.last_input, run.suspect,
+            ) = _CIRCLES.unpack_from(data, start)  # fmt: skip
+            start += _CIRCLES.size
+        run.team = data[start : start + size].decode()
+        start += size
         run.linked, count = _LINKS.unpack_from(data, start)
         start += _LINKS.size
         run.links = [int.from_bytes(data[start + 8 * n : start + 8 * n + 8], "little") for n in range(count)]

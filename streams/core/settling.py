@@ -7,7 +7,7 @@ corrects that. Runs that people had a part in are told of together with those of
 one person did.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from xxhash import xxh3_64_intdigest
@@ -45,6 +45,8 @@ class Settler:
         self._teams = teams
         self._starters = starters
         self._params = params
+        #: Told what mature runs have come to, by team, workflow and the beginning of their hour.
+        self.listener: Callable[[str, str, int, Results], None] | None = None
         #: The last hour of event time in which all that was due was settled; whoever owns this keeps it with the state.
         self.looked_hour = 0
 
@@ -167,6 +169,8 @@ class Settler:
                 cohort = place[0], _HOUR.bucket_of(run.began_ms), place[1], run.personal
                 cohorts.setdefault(cohort, Results()).add(_cohort(run))
         for (workflow, hour, size, decided), results in sorted(cohorts.items(), key=lambda item: item[0]):
+            if self.listener is not None:
+                self.listener(team.name, workflow, _HOUR.start_of(hour), results)
             self._closer.add_results(
                 team.name, workflow, _HOUR.start_of(hour), size, results, 1, 0, effects, decided=decided
             )  # fmt: skip

@@ -1,0 +1,309 @@
+"""The slow path of the stage *detect*: one day of every scope of a shard.
+
+Each workflow's day is added to its history, and a team's is the sum of its workflows'. All verdicts of a day are reached
+first, then those that are rare enough among so many are told, those that explain others before the others.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import astuple, replace
+from datetime import UTC, datetime
+from typing import Final, NamedTuple
+
+import msgspec
+import numpy as np
+
+from streams.core import keys
+from streams.core.alerting import Circumstances, Reason, rare_enough
+from streams.core.calendar import month_of
+from streams.core.effects import Effects
+from streams.core.episodes import Episodes, Place
+from streams.core.findings import Detector, Finding, Insufficient, Judges, Verdict
+from streams.core.history import Feature, History, total
+from streams.core.pace import Pace
+from streams.core.params import EngineParams
+from streams.core.people import LEAST_GAPS, merged, regular, spread
+from streams.core.pseudonyms import iso_week
+from streams.core.snapshot import DAY_MS, Organisation, Regular, Snapshot, Week
+from streams.core.store import StateView, Writes
+from streams.core.watches import Stint, Watch
+
+__all__ = ["Judging"]
+
+#: The share of findings that may be chance.
+_FALSE_SHARE: Final = 0.1
+#: Weeks of shapes that are kept.
+_WEEKS: Final = 12
+#: Families whose findings explain each other.
+_TOLD_APART: Final = frozenset({"budget"})
+
+
+class _Scope(NamedTuple):
+    snapshot: Snapshot
+    whole: History
+    """The team's history with everything in it, whatever the policy declares."""
+
+
+class Judging:
+    """Judges days. Shares the watches, paces and episodes of the stage."""
+
+    def __init__(
+        self, store: StateView, params: EngineParams, judges: Judges, watches: dict[tuple[str, str], Watch],
+        paces: dict[str, Pace], episodes: Episodes, touch: Callable[[Watch], None],
+    ) -> None:  # fmt: skip
+        self._touch = touch
+        self._store = store
+        self._params = params
+        self._policy = params.policy
+        self._slow = [it for it in judges.registry if it.detect is not None and params.policy.detector(it.name).enabled]
+        self._judges = judges
+        self._watches = watches
+        self._paces = paces
+        self._episodes = episodes
+        self._pending: Writes = {}
+        self._weeks: dict[str, list[Week]] = {}
+        decoder = msgspec.json.Decoder(list[Week])
+        for key, data in store.range(keys.TEAM_WEEKS, bytes([keys.TEAM_WEEKS[0] + 1])):
+            self._weeks[key[1:].decode()] = decoder.decode(data)
+
+    def judge(self, day: int, effects: Effects) -> None:
+        """Judge one day."""
+        teams: dict[str, dict[str, Watch]] = defaultdict(dict)
+        for (team, workflow), watch in sorted(self._watches.items()):
+            teams[team][workflow] = watch
+        ends_week = iso_week((day + 1) * DAY_MS) > iso_week(day * DAY_MS)
+        histories = {team: self._histories(team, watches, day) for team, watches in teams.items()}
+        wholes = {team: total(list(parts.values()), day) for team, parts in histories.items()}
+        organisation = Organisation([wholes[team] for team in sorted(wholes)])
+        scopes: list[Snapshot] = []
+        for team in sorted(teams):
+            people = self._people(teams[team], day)
+            if ends_week:
+                self._end_week(team, teams[team], people, day)
+            scopes += self._scopes(team, teams[team], histories[team], wholes[team], organisation, day, ends_week)
+            self._forecast(team, wholes[team], day, effects)
+        self.weigh(scopes, day, effects)
+        for watches in teams.values():
+            self._forget(watches, day)
+
+    # ------------------------------------------------------------------------------------------------- what is known
+
+    def _histories(self, team: str, watches: dict[str, Watch], day: int) -> dict[str, History]:
+        found: dict[str, History] = {}
+        for workflow, watch in list(watches.items()):
+            key = keys.HISTORY + f"{team}\0{workflow}".encode()
+            data = self._pending[key] if key in self._pending else self._store.get(key)
+            history = History(day) if data is None else History.decode(data)
+            history.advance(day)
+            for at in sorted(it for it in watch.open if it <= day):
+                counts = watch.forget_day(at)
+                if at == day:
+                    counts[Feature.PEOPLE] = self._at_work(watch, day)
+                history.add(at, counts)
+            if not history.days.any() and not watch.open:
+                # Nothing for ten weeks: whatever it was, it is over.
+                del watches[workflow], self._watches[team, workflow]
+                watch.over = True
+                self._touch(watch)
+                self._pending[key] = None
+                continue
+            watch.typical_hour = _typical(history, Feature.BUSIEST_HOUR)
+            watch.dearest_run = _typical(history, Feature.DEAREST_RUN)
+            starts, spend = history.days[-28:, Feature.STARTS].sum(), history.days[-28:, Feature.SPEND].sum()
+            watch.typical_run = int(spend / starts) if starts >= 20 else -1
+            self._pending[key] = history.encode()
+            self._touch(watch)
+            found[workflow] = history
+        return found
+
+    @staticmethod
+    def _at_work(watch: Watch, day: int) -> int:
+        bit = 1 << (day + 3) % 7
+        stints = watch.stints.get(iso_week(day * DAY_MS), {})
+        return sum(1 for actor, stint in stints.items() if actor and stint.days & bit)
+
+    @staticmethod
+    def _people(watches: dict[str, Watch], day: int) -> dict[int, Stint]:
+        """The people of a team in the day's week, by pseudonym."""
+        week = iso_week(day * DAY_MS)
+        return merged([watch.stints.get(week, {}) for watch in watches.values()])
+
+    def _end_week(self, team: str, watches: dict[str, Watch], people: dict[int, Stint], day: int) -> None:
+        known = self._policy.team(team)
+        targets = known.weekly_actor_target_tokens, known.weekly_actor_target_events
+        weeks = self._weeks.setdefault(team, [])
+        for watch in watches.values():
+            watch.last_regular = astuple(regular(watch.stints.get(iso_week(day * DAY_MS), {})))
+        weeks.append(spread(iso_week(day * DAY_MS), people, targets))
+        del weeks[:-_WEEKS]
+        self._pending[keys.TEAM_WEEKS + team.encode()] = msgspec.json.encode(weeks)
+
+    # ------------------------------------------------------------------------------------------------- verdicts
+
+    def _scopes(
+        self, team: str, watches: dict[str, Watch], parts: dict[str, History], whole: History,
+        organisation: Organisation, day: int, ends_week: bool,
+    ) -> list[Snapshot]:  # fmt: skip
+        """Every scope of a team that is looked at: its workflows, and the whole."""
+        expected = self._params.outcomes_expected.get(team, bool(whole.days[:, Feature.OUTCOMES].any()))
+        weeks = tuple(self._weeks.get(team, ())) if ends_week else ()
+        declared = {name for name in parts if self._declared(team, name)}
+        # What the policy declares is looked at by nobody, neither by itself nor in the sum.
+        looked_at = whole if not declared else total([it for name, it in parts.items() if name not in declared], day)
+        now, before = iso_week(day * DAY_MS), iso_week(day * DAY_MS) - 1
+
+        def people(names: Iterable[str]) -> int:
+            counted = [
+                len({actor for name in names for actor in watches[name].stints.get(week, {}) if actor})
+                for week in (now, before)
+            ]
+            return max(counted)
+
+        scopes: list[Snapshot] = []
+        for name, history in parts.items():
+            if name and name not in declared:
+                scopes.append(
+                    Snapshot(
+                        team, name, day, history, organisation, people([name]), (),
+                        self._regular(watches[name], now), self._policy.team(team), self._policy.workflow(team, name),
+                        expected,
+                    )
+                )  # fmt: skip
+        names = [name for name in parts if name not in declared]
+        scopes.append(
+            Snapshot(
+                team, None, day, looked_at, organisation, people(names), weeks, Regular(), self._policy.team(team),
+                outcomes_expected=expected,
+            )
+        )  # fmt: skip
+        return scopes
+
+    def weigh(self, scopes: list[Snapshot], day: int, effects: Effects) -> None:
+        """Reach all verdicts of a day, and tell what there is to tell."""
+        ends_week = iso_week((day + 1) * DAY_MS) > iso_week(day * DAY_MS)
+        verdicts: list[tuple[Detector, Place, Snapshot, Verdict]] = []
+        for scope in scopes:
+            for detector in self._slow:
+                if (detector.team if scope.workflow is None else detector.workflow) and (
+                    ends_week or not detector.weekly
+                ):
+                    verdicts.append(self._ask(detector, scope))
+        self._tell(verdicts, (day + 1) * DAY_MS, effects)
+
+    def _ask(self, detector: Detector, scope: Snapshot) -> tuple[Detector, Place, Snapshot, Verdict]:
+        place = Place(detector.name, scope.team, scope.workflow)
+        if scope.history.age < detector.after_days:
+            return detector, place, scope, Insufficient(scope.history.age, detector.after_days)
+        episode = self._episodes.find(place)
+        if episode is not None and episode.firing:
+            scope = replace(scope, frozen_from=episode.start_ms // DAY_MS, memory={})
+        assert detector.detect is not None
+        return detector, place, scope, detector.detect(scope, self._policy.detector(detector.name))
+
+    def _regular(self, watch: Watch, week: int) -> Regular:
+        """What begins by the clock, of this week or, as long as that is too short to tell, of the last one."""
+        found = regular(watch.stints.get(week, {}))
+        if found.streams or not watch.last_regular:
+            return found
+        known = sum(len(stint.gaps) for stint in watch.stints.get(week, {}).values())
+        return found if known >= 2 * LEAST_GAPS else Regular(*watch.last_regular)
+
+    def _declared(self, team: str, workflow: str) -> bool:
+        known = self._policy.workflow(team, workflow)
+        return known.declared_schedule or known.exploratory
+
+    def _forecast(self, team: str, whole: History, day: int, effects: Effects) -> None:
+        """Judge what the month of a team with a budget will come to."""
+        pace = self._paces.get(team)
+        budget = self._policy.team(team).monthly_budget_micro_usd
+        if pace is None or not budget:
+            return
+        pace.learn(day)
+        start_ms, end_ms = month_of(day * DAY_MS, UTC)
+        gone, left = day - start_ms // DAY_MS + 1, end_ms // DAY_MS - day - 1
+        spends = whole.days[:, Feature.SPEND]
+        if whole.age < 7 or gone < 3:
+            return
+        week = spends[-7:]
+        rest = float(week.mean()) * left
+        error = float(week.std()) * (left + left * left / 7) ** 0.5
+        verdict = self._judges.forecast(budget, float(spends[-gone:].sum()), rest, error, int(whole.days[-7:, 0].sum()))
+        detector = self._judges.detector("budget_burn")
+        place = Place(detector.name, team, None)
+        if isinstance(verdict, Finding) or self._episodes.find(place) is None:
+            self._episodes.judge(
+                detector, place, verdict, Circumstances(now_ms=(day + 1) * DAY_MS), effects, coarse=True
+            )  # fmt: skip
+
+    # ------------------------------------------------------------------------------------------------- telling
+
+    def _tell(self, verdicts: list[tuple[Detector, Place, Snapshot, Verdict]], now_ms: int, effects: Effects) -> None:
+        rare = {
+            family: rare_enough(
+                [it.chance for detector, _, _, it in verdicts if detector.family == family and isinstance(it, Finding)],
+                sum(detector.family == family for detector, _, _, _ in verdicts), _FALSE_SHARE,
+            )
+            for family in {detector.family for detector, _, _, _ in verdicts}
+        }  # fmt: skip
+        explaining: dict[str, list[tuple[str, str | None]]] = defaultdict(list)
+        for place, episode in self._episodes:
+            if place.detector not in _TOLD_APART and (episode.firing or episode.hits & 1):
+                explaining[place.team].append((place.detector, place.workflow))
+        order = {detector.name: number for number, detector in enumerate(self._judges.registry)}
+        # What explains more comes first: by detector, then workflows before their team.
+        for detector, place, snapshot, verdict in sorted(
+            verdicts, key=lambda it: (it[1].team, order[it[0].name], it[1].workflow is None, it[1].workflow or "")
+        ):
+            known = self._episodes.find(place)
+            if known is None and not isinstance(verdict, Finding):
+                reason = Reason.INSUFFICIENT if isinstance(verdict, Insufficient) else Reason.QUIET
+                effects.verdicts[detector.name, reason] += 1
+                continue
+            concerns_people = bool(snapshot.recent(Feature.ATTRIBUTED, 7))
+            least = max(detector.group, self._params.min_actors) if self._params.min_actors else 0
+            until = snapshot.place.snoozed_until
+            around = Circumstances(
+                now_ms=now_ms,
+                explained=self._explained(order, place, explaining[place.team]),
+                snoozed=until is not None and datetime.fromtimestamp(now_ms / 1000, UTC).date() <= until,
+                enough_people=not concerns_people or snapshot.people >= least,
+                over_budget=self._episodes.over_budget(place.team, now_ms),
+                rare=not isinstance(verdict, Finding) or verdict.chance <= rare[detector.family],
+            )
+            decision = self._episodes.judge(detector, place, verdict, around, effects, coarse=concerns_people)
+            if isinstance(verdict, Finding) and decision.reason not in {Reason.NOT_RARE, Reason.SUPPRESSED_BY_PARENT}:
+                explaining[place.team].append((place.detector, place.workflow))
+
+    @staticmethod
+    def _explained(order: dict[str, int], place: Place, explaining: list[tuple[str, str | None]]) -> bool:
+        """Whether another alert of the team explains a finding: an earlier detector's, or the same one's, of an overlapping scope."""
+        for detector, workflow in explaining:
+            if detector == place.detector and workflow == place.workflow:
+                continue
+            overlaps = workflow is None or place.workflow is None or workflow == place.workflow
+            if overlaps and order[detector] <= order[place.detector]:
+                return True
+        return False
+
+    # ------------------------------------------------------------------------------------------------- forgetting
+
+    def _forget(self, watches: dict[str, Watch], day: int) -> None:
+        """Forget the people of weeks that no event can come to any more."""
+        now_ms = (day + 1) * DAY_MS
+        for watch in watches.values():
+            for week in [it for it in watch.stints if iso_week(now_ms - self._params.grace_ms) > it]:
+                place = keys.STINT + week.to_bytes(4, "big") + watch.number.to_bytes(8, "big")
+                for actor in watch.stints.pop(week):
+                    self._pending[place + actor.to_bytes(8, "big")] = None
+                    watch.touched_stints.pop((week, actor), None)
+
+    def drain(self, writes: Writes) -> None:
+        """Write what changed."""
+        writes.update(self._pending)
+        self._pending = {}
+
+
+def _typical(history: History, feature: Feature) -> int:
+    """The most of ordinary days, of the last four weeks: all but the one day of most; -1 where there are too few."""
+    values = np.sort(history.days[-28:, feature])
+    return int(values[-2]) if history.age >= 14 and (values > 0).sum() >= 8 else -1

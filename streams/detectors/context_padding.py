@@ -1,0 +1,95 @@
+"""Context padding: more and more input for the same output.
+
+The mean logarithm of input over output tokens of the last week against the four weeks before. Two signals: the ratio is
+up, and so is the cost of a call, while outcomes per call are not. Never compared across workflows: in Azure's public traces
+the ordinary ratio is 92 for code and 3.6 for conversation. Needs 83 calls for twice the ratio.
+
+Source: Azure LLM inference dataset 2023 (microsoft/AzurePublicDataset) for the spread of the ratio.
+"""
+
+from math import exp
+from typing import Final
+
+import numpy as np
+
+from streams.core.findings import Clear, Detector, Finding, Insufficient, Verdict
+from streams.core.history import Feature, History
+from streams.core.policy import DetectorPolicy
+from streams.core.snapshot import Snapshot
+from streams.detectors.statistics import BASELINE_DAYS, contrast, tail, usd
+
+__all__ = ["DETECTOR"]
+
+_MIN_SAMPLE: Final = 83
+_RATIO: Final = 1.45
+_STAKE: Final = 10_000_000
+_SPAN: Final = 7
+
+
+def _change(history: History, frozen_from: int | None = None) -> tuple[float, float, float] | None:
+    """The change of the mean logarithm of the ratio, its ordinary level, and how far it wanders."""
+    sums = history.days[:, [Feature.LOG_RATIO, Feature.CALLS]]
+    running = np.concatenate((np.zeros((1, 2)), np.cumsum(sums, axis=0)))
+    windows = running[_SPAN:] - running[:-_SPAN]
+    newest = len(windows) - 1 - _SPAN
+    if frozen_from is not None:
+        newest = min(newest, len(windows) - 2 - max(0, history.last - frozen_from))
+    index = np.arange(max(0, len(history.days) - history.age, newest - BASELINE_DAYS + 1), newest + 1)
+    index = index[windows[index, 1] >= _MIN_SAMPLE / 4]
+    if len(index) < _SPAN or windows[-1, 1] < _MIN_SAMPLE:
+        return None
+    means = windows[:, 0] / np.maximum(windows[:, 1], 1) / 1000
+    level = float(np.median(means[index]))
+    return float(means[-1]) - level, level, 1.4826 * float(np.median(np.abs(means[index] - level)))
+
+
+def detect(snapshot: Snapshot, params: DetectorPolicy) -> Verdict:
+    """Judge one scope."""
+    if snapshot.recent(Feature.SPEND, _SPAN) < _STAKE:
+        return Clear()
+    calls = snapshot.recent(Feature.CALLS, _SPAN)
+    found = _change(snapshot.history, snapshot.frozen_from)
+    if found is None:
+        return Insufficient(int(calls), _MIN_SAMPLE)
+    change, level, spread = found
+    measured = ("log input over output",)
+
+    def measure(history: History) -> float | None:
+        moved = _change(history)
+        return None if moved is None else moved[0]
+
+    shift = snapshot.organisation.shift(measured, measure)
+    distance = change - shift
+    z = distance / (max(spread, 0.12) ** 2 + 2.0 / calls) ** 0.5
+    cost = contrast(snapshot, Feature.SPEND, Feature.CALLS, counted=False)
+    prompt = contrast(snapshot, Feature.INPUT, Feature.CALLS, counted=False)
+    accepted = contrast(snapshot, Feature.ACCEPTED, Feature.CALLS, floor=0.2)
+    spend = snapshot.recent(Feature.SPEND, _SPAN)
+    dearer = 1.0 if cost is None else cost.ratio
+    longer = 1.0 if prompt is None else prompt.ratio
+    stake = spend * max(0.0, 1 - 1 / dearer)
+    no_gain = accepted is None or accepted.ratio < 1.25
+    score = min(z / 3.5, exp(distance) / _RATIO, longer / 1.4, dearer / 1.4, stake / _STAKE, 2.0 if no_gain else 0.5)
+    if score < 1:
+        return Clear(max(0.0, score))
+    return Finding(
+        score=score, chance=tail(z), days=_SPAN, observed=exp(level + change), expected=exp(level + shift), sample_size=int(calls),
+        money_micro_usd=int(stake),
+        evidence={"cost_per_call_ratio": dearer, "z": z, "calls": calls},
+        summary=(
+            f"Calls carry {exp(level + change):.1f} tokens of input for one of output where {exp(level + shift):.1f} is "
+            f"ordinary, and cost {dearer:.1f} times as much; about {usd(stake)} in seven days."
+        ),
+    )  # fmt: skip
+
+
+DETECTOR: Final = Detector(
+    name="context_padding",
+    family="waste",
+    rule="mean logarithm of input over output tokens of seven days, against the four weeks before",
+    silent="output, or outcomes, that grow with the input",
+    benign_causes=("another model", "new tools or servers in the context", "a repository that grew"),
+    next_step="Look at what the prompts of this workflow carry, and whether the cache is hit.",
+    min_sample=_MIN_SAMPLE,
+    detect=detect,
+)

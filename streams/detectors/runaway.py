@@ -1,0 +1,83 @@
+"""Runaway: an agent that goes in circles, or spends at a rate that its workflow has never seen.
+
+Judged as calls come in. Of a run: the same call five times in a row, two calls in turns six times, half of its last twenty
+calls failed, or an input that keeps growing. Of a workflow: an hour that costs several times the busiest ordinary ones. Two
+signals: the pattern, and money without a result: what the pattern cost exceeds what the workflow's whole runs ordinarily do.
+Rules of a run need no history; velocity needs two weeks.
+
+Source: gemini-cli, loopDetectionService (five identical calls); Page 1954 on why a level must hold before it counts.
+"""
+
+from typing import Final
+
+from streams.core.findings import Clear, Detector, Finding, Verdict
+from streams.core.runs import Pattern
+from streams.core.watches import Watch
+from streams.detectors.statistics import usd
+
+__all__ = ["DETECTOR", "judge_run", "judge_velocity"]
+
+_MIN_SAMPLE: Final = 5
+_STAKE: Final = 2_000_000
+_HOUR_STAKE: Final = 15_000_000
+_HOUR_RATIO: Final = 2.0
+#: How many times an ordinary whole run a pattern must have cost, and how often it must have turned.
+_RUNS: Final = {Pattern.REPEATED: 4.0, Pattern.PING_PONG: 3.0, Pattern.FAILING: 6.0, Pattern.GROWING: 12.0}
+_TURNS: Final = {Pattern.REPEATED: 5, Pattern.PING_PONG: 10, Pattern.FAILING: 10, Pattern.GROWING: 12}
+_WORDS: Final = {
+    Pattern.REPEATED: "makes the same call over and over",
+    Pattern.PING_PONG: "goes back and forth between two calls",
+    Pattern.FAILING: "fails and tries again",
+    Pattern.GROWING: "sends a context that keeps growing",
+}
+
+
+def judge_run(watch: Watch, pattern: Pattern, calls: int, spend: int, run_spend: int, accepted: int) -> Verdict:
+    """Judge a run that shows a pattern: ``calls`` and ``spend`` are the pattern's own, ``run_spend`` and ``accepted`` the run's.
+
+    Where the workflow's dearest runs of the last weeks are known, a run must cost more than those, too: some workflows have
+    long conversations, and some poll.
+    """
+    typical = watch.typical_run
+    expected = max(_STAKE, _RUNS[pattern] * typical) if typical > 0 else 4.0 * _STAKE
+    score = spend / expected
+    if watch.dearest_run > 0:
+        score = min(score, run_spend / (1.3 * watch.dearest_run))
+    if accepted or score < 1 or calls < _TURNS[pattern]:
+        return Clear(min(0.9, score))
+    return Finding(
+        score=score, severity="critical", days=0, observed=spend / 1e6,
+        expected=None if typical < 0 else typical / 1e6, sample_size=calls, money_micro_usd=spend,
+        evidence={"calls": calls, "pattern": int(pattern), "run_usd": run_spend / 1e6, "dearest_run_usd": max(0, watch.dearest_run) / 1e6},
+        summary=f"A run {_WORDS[pattern]}: {calls} calls for {usd(spend)}, and nothing came of it.",
+    )  # fmt: skip
+
+
+def judge_velocity(watch: Watch) -> Verdict:
+    """Judge what a workflow spends in this hour, or in this and the last one together."""
+    typical = watch.typical_hour
+    if typical < 0:
+        return Clear()
+    spend = max(watch.hour_spend, (watch.hour_spend + watch.last_hour_spend) // 2)
+    expected = max(_HOUR_STAKE, _HOUR_RATIO * typical)
+    if spend < expected:
+        return Clear(spend / expected)
+    return Finding(
+        score=spend / expected, severity="critical", days=0, observed=spend / 1e6, expected=typical / 1e6,
+        sample_size=_MIN_SAMPLE, money_micro_usd=spend, evidence={"ratio_to_busiest_hour": spend / max(1, typical)},
+        summary=f"{usd(spend)} in an hour, where the busiest ordinary hours cost {usd(typical)}.",
+    )  # fmt: skip
+
+
+DETECTOR: Final = Detector(
+    name="runaway",
+    family="runaway",
+    rule="runs that repeat, alternate, fail or grow at a cost, and hours that cost several times the busiest ordinary ones",
+    silent="a run that stops, or comes to something",
+    benign_causes=("a tool that is polled on purpose", "a load test", "a batch of evaluations"),
+    next_step="Stop the run; its tool or its prompt does not let it end.",
+    min_sample=_MIN_SAMPLE,
+    detect=None,
+    persistence=(1, 1),
+    after_days=0,
+)
