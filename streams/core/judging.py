@@ -38,10 +38,27 @@ _WEEKS: Final = 12
 _TOLD_APART: Final = frozenset({"budget"})
 
 
-class _Scope(NamedTuple):
+class _Asked(NamedTuple):
+    """A verdict, and on what."""
+
+    detector: Detector
+    place: Place
     snapshot: Snapshot
-    whole: History
-    """The team's history with everything in it, whatever the policy declares."""
+    verdict: Verdict
+
+
+class _Explains(NamedTuple):
+    """What another finding of a team may be explained by."""
+
+    detector: str
+    workflow: str | None
+    firing: bool
+
+
+#: Decisions after which a finding keeps no other one silent.
+_EXPLAINS_NOTHING: Final = frozenset(
+    {Reason.NOT_RARE, Reason.SUPPRESSED_BY_PARENT, Reason.GROUP_MINIMUM, Reason.SNOOZED}
+)
 
 
 class Judging:
@@ -181,7 +198,7 @@ class Judging:
     def weigh(self, scopes: list[Snapshot], day: int, effects: Effects) -> None:
         """Reach all verdicts of a day, and tell what there is to tell."""
         ends_week = iso_week((day + 1) * DAY_MS) > iso_week(day * DAY_MS)
-        verdicts: list[tuple[Detector, Place, Snapshot, Verdict]] = []
+        verdicts: list[_Asked] = []
         for scope in scopes:
             for detector in self._slow:
                 if (detector.team if scope.workflow is None else detector.workflow) and (
@@ -190,15 +207,15 @@ class Judging:
                     verdicts.append(self._ask(detector, scope))
         self._tell(verdicts, (day + 1) * DAY_MS, effects)
 
-    def _ask(self, detector: Detector, scope: Snapshot) -> tuple[Detector, Place, Snapshot, Verdict]:
+    def _ask(self, detector: Detector, scope: Snapshot) -> _Asked:
         place = Place(detector.name, scope.team, scope.workflow)
         if scope.history.age < detector.after_days:
-            return detector, place, scope, Insufficient(scope.history.age, detector.after_days)
+            return _Asked(detector, place, scope, Insufficient(scope.history.age, detector.after_days))
         episode = self._episodes.find(place)
         if episode is not None and episode.firing:
             scope = replace(scope, frozen_from=episode.start_ms // DAY_MS, memory={})
         assert detector.detect is not None
-        return detector, place, scope, detector.detect(scope, self._policy.detector(detector.name))
+        return _Asked(detector, place, scope, detector.detect(scope, self._policy.detector(detector.name)))
 
     def _regular(self, watch: Watch, week: int) -> Regular:
         """What begins by the clock, of this week or, as long as that is too short to tell, of the last one."""
@@ -237,53 +254,78 @@ class Judging:
 
     # ------------------------------------------------------------------------------------------------- telling
 
-    def _tell(self, verdicts: list[tuple[Detector, Place, Snapshot, Verdict]], now_ms: int, effects: Effects) -> None:
-        rare = {
-            family: rare_enough(
-                [it.chance for detector, _, _, it in verdicts if detector.family == family and isinstance(it, Finding)],
-                sum(detector.family == family for detector, _, _, _ in verdicts), _FALSE_SHARE,
-            )
-            for family in {detector.family for detector, _, _, _ in verdicts}
-        }  # fmt: skip
-        explaining: dict[str, list[tuple[str, str | None]]] = defaultdict(list)
+    def _tell(self, verdicts: list[_Asked], now_ms: int, effects: Effects) -> None:
+        rare = self._rare(verdicts)
+        explaining: dict[str, list[_Explains]] = defaultdict(list)
         for place, episode in self._episodes:
             if place.detector not in _TOLD_APART and (episode.firing or episode.hits & 1):
-                explaining[place.team].append((place.detector, place.workflow))
+                explaining[place.team].append(_Explains(place.detector, place.workflow, episode.firing))
         order = {detector.name: number for number, detector in enumerate(self._judges.registry)}
-        # What explains more comes first: by detector, then workflows before their team.
-        for detector, place, snapshot, verdict in sorted(
-            verdicts, key=lambda it: (it[1].team, order[it[0].name], it[1].workflow is None, it[1].workflow or "")
-        ):
-            known = self._episodes.find(place)
-            if known is None and not isinstance(verdict, Finding):
+        for asked in self._risen(verdicts):
+            detector, place, snapshot, verdict = asked
+            if self._episodes.find(place) is None and not isinstance(verdict, Finding):
                 reason = Reason.INSUFFICIENT if isinstance(verdict, Insufficient) else Reason.QUIET
                 effects.verdicts[detector.name, reason] += 1
                 continue
             concerns_people = bool(snapshot.recent(Feature.ATTRIBUTED, 7))
-            least = max(detector.group, self._params.min_actors) if self._params.min_actors else 0
             until = snapshot.place.snoozed_until
             around = Circumstances(
                 now_ms=now_ms,
-                explained=self._explained(order, place, explaining[place.team]),
+                explained=_explained(order, place, explaining[place.team]),
                 snoozed=until is not None and datetime.fromtimestamp(now_ms / 1000, UTC).date() <= until,
-                enough_people=not concerns_people or snapshot.people >= least,
+                enough_people=self._enough(detector, snapshot),
                 over_budget=self._episodes.over_budget(place.team, now_ms),
                 rare=not isinstance(verdict, Finding) or verdict.chance <= rare[detector.family],
             )
             decision = self._episodes.judge(detector, place, verdict, around, effects, coarse=concerns_people)
-            if isinstance(verdict, Finding) and decision.reason not in {Reason.NOT_RARE, Reason.SUPPRESSED_BY_PARENT}:
-                explaining[place.team].append((place.detector, place.workflow))
+            if isinstance(verdict, Finding) and decision.reason not in _EXPLAINS_NOTHING:
+                firing = decision.episode is not None and decision.episode.firing
+                explaining[place.team].append(_Explains(place.detector, place.workflow, firing))
 
     @staticmethod
-    def _explained(order: dict[str, int], place: Place, explaining: list[tuple[str, str | None]]) -> bool:
-        """Whether another alert of the team explains a finding: an earlier detector's, or the same one's, of an overlapping scope."""
-        for detector, workflow in explaining:
-            if detector == place.detector and workflow == place.workflow:
+    def _rare(verdicts: list[_Asked]) -> dict[str, float]:
+        """By family, the largest chance that is rare enough among all that were really judged."""
+        judged: dict[str, int] = defaultdict(int)
+        chances: dict[str, list[float]] = defaultdict(list)
+        for detector, _, _, verdict in verdicts:
+            if isinstance(verdict, Finding):
+                chances[detector.family].append(verdict.chance)
+            if not isinstance(verdict, Insufficient) and verdict.score > 0:
+                judged[detector.family] += 1
+        return {family: rare_enough(found, judged[family], _FALSE_SHARE) for family, found in chances.items()}
+
+    def _enough(self, detector: Detector, snapshot: Snapshot) -> bool:
+        """Whether a scope concerns nobody, or people enough for a detector."""
+        least = max(detector.group, self._params.min_actors) if self._params.min_actors else 0
+        return snapshot.people >= least or not snapshot.recent(Feature.ATTRIBUTED, 7)
+
+    def _risen(self, verdicts: list[_Asked]) -> list[_Asked]:
+        """Verdicts in the order in which they are told: what explains more first, workflows before their team.
+
+        A finding about a workflow of too few people rises to its team, without any figure, where the team has nothing to
+        say of its own.
+        """
+        whole = {place.team: snapshot for _, place, snapshot, _ in verdicts if place.workflow is None}
+        found: dict[Place, _Asked] = {asked.place: asked for asked in verdicts}
+        for detector, place, snapshot, verdict in verdicts:
+            team = whole.get(place.team)
+            if (
+                place.workflow is None
+                or team is None
+                or not isinstance(verdict, Finding)
+                or self._enough(detector, snapshot)
+            ):
                 continue
-            overlaps = workflow is None or place.workflow is None or workflow == place.workflow
-            if overlaps and order[detector] <= order[place.detector]:
-                return True
-        return False
+            del found[place]
+            above = place._replace(workflow=None)
+            known = found.get(above)
+            if known is None or not isinstance(known.verdict, Finding):
+                found[above] = _Asked(detector, above, team, _without_figures(detector, verdict))
+        order = {detector.name: number for number, detector in enumerate(self._judges.registry)}
+        return sorted(
+            found.values(),
+            key=lambda it: (it.place.team, order[it.detector.name], it.place.workflow is None, it.place.workflow or ""),
+        )
 
     # ------------------------------------------------------------------------------------------------- forgetting
 
@@ -307,3 +349,27 @@ def _typical(history: History, feature: Feature) -> int:
     """The most of ordinary days, of the last four weeks: all but the one day of most; -1 where there are too few."""
     values = np.sort(history.days[-28:, feature])
     return int(values[-2]) if history.age >= 14 and (values > 0).sum() >= 8 else -1
+
+
+def _explained(order: dict[str, int], place: Place, explaining: list[_Explains]) -> bool:
+    """Whether another finding of the team explains one, of an overlapping scope.
+
+    That of a detector that explains more does, whether it is told yet or not; the same detector's, of another scope, once
+    it fires.
+    """
+    for detector, workflow, firing in explaining:
+        overlaps = workflow is None or place.workflow is None or workflow == place.workflow
+        if overlaps and order[detector] < order[place.detector]:
+            return True
+        if overlaps and firing and detector == place.detector and workflow != place.workflow:
+            return True
+    return False
+
+
+def _without_figures(detector: Detector, finding: Finding) -> Finding:
+    """What may be said of a finding that concerns too few people: that there is one."""
+    return Finding(
+        score=finding.score, chance=finding.chance, severity=finding.severity, days=finding.days, observed=None, expected=None,
+        sample_size=detector.min_sample, money_micro_usd=None,
+        summary=f"In a part of the team's work that is too small to show by itself: {detector.rule}.",
+    )  # fmt: skip

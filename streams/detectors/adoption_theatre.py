@@ -37,7 +37,8 @@ def detect(snapshot: Snapshot, params: DetectorPolicy) -> Verdict:
     alpha = params.alpha or _ALPHA
     together = week.brief_together / week.brief if week.brief else 0.0
     outcomes = contrast(snapshot, Feature.ACCEPTED, None)
-    flat = outcomes is None or outcomes.ratio < 1.25
+    grown = week.people * len(earlier) / max(1, people)
+    flat = outcomes is None or outcomes.ratio < 1.3 * max(1.0, grown)
     score = min(
         2.0, (alpha / max(chance, 1e-12)) ** 0.25, (share - ordinary) / 0.15, share / ordinary / 1.6, together / 0.4,
         2.0 if flat else 0.5,

@@ -41,9 +41,9 @@ class Tier:
 
 
 TIERS: Final = (
-    Tier(12, 1, 14.4, 0.02, "critical", 1),
-    Tier(72, 6, 6.0, 0.05, "critical", 6),
-    Tier(288, 24, 3.0, 0.1, "warning", 12),
+    Tier(12, 1, 14.4, 0.05, "critical", 1),
+    Tier(72, 6, 6.0, 0.1, "critical", 6),
+    Tier(288, 24, 3.0, 0.2, "warning", 12),
 )
 
 
@@ -81,7 +81,7 @@ def judge_forecast(budget: int, spent: float, rest: float, error: float, calls: 
     if calls < _MIN_SAMPLE or spent <= 0:
         return Clear()
     low, high = spent + rest - 1.28 * error, spent + rest + 1.28 * error
-    score = low / (1.05 * budget)
+    score = low / (1.15 * budget)
     if score < 1:
         return Clear(max(0.0, score))
     return Finding(

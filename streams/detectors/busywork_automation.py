@@ -70,4 +70,5 @@ DETECTOR: Final = Detector(
     min_sample=_MIN_SAMPLE,
     detect=detect,
     team=False,
+    after_days=0,
 )

@@ -63,12 +63,12 @@ def detect(snapshot: Snapshot, params: DetectorPolicy) -> Verdict:
     z = distance / (max(spread, 0.12) ** 2 + 2.0 / calls) ** 0.5
     cost = contrast(snapshot, Feature.SPEND, Feature.CALLS, counted=False)
     prompt = contrast(snapshot, Feature.INPUT, Feature.CALLS, counted=False)
-    accepted = contrast(snapshot, Feature.ACCEPTED, Feature.CALLS, floor=0.2)
+    worth = contrast(snapshot, Feature.ACCEPTED, Feature.SPEND, floor=0.2)
     spend = snapshot.recent(Feature.SPEND, _SPAN)
     dearer = 1.0 if cost is None else cost.ratio
     longer = 1.0 if prompt is None else prompt.ratio
     stake = spend * max(0.0, 1 - 1 / dearer)
-    no_gain = accepted is None or accepted.ratio < 1.25
+    no_gain = worth is None or worth.ratio < 0.9
     score = min(z / 3.5, exp(distance) / _RATIO, longer / 1.4, dearer / 1.4, stake / _STAKE, 2.0 if no_gain else 0.5)
     if score < 1:
         return Clear(max(0.0, score))

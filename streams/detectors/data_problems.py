@@ -118,9 +118,10 @@ def _silent(snapshot: Snapshot) -> Finding | None:
         return None
     least, usual = min(known), sorted(known)[len(known) // 2]
     # A weekend that is quiet at times is one that may be quiet now.
-    if least < _MIN_SAMPLE or now > 0.05 * least:
+    usual_pair = float(np.median(_pairs(values[-min(len(values), 30) : -_SPAN])))
+    if least < max(_MIN_SAMPLE, 0.7 * usual_pair) or now > 0.12 * least:
         return None
-    score = min(2.0, log(least / max(now, 1.0)) / 3)
+    score = min(2.0, log(least / max(now, 1.0)) / 2)
     if score < 1:
         return None
     return Finding(

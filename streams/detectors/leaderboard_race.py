@@ -8,6 +8,7 @@ coefficient's standard deviation is 0.084. Absolute values say nothing: healthy 
 Source: Deltas 2003 on the Gini coefficient in small samples; rank contests: Kräkel, Connelly et al. 2014.
 """
 
+from math import exp
 from statistics import median
 from typing import Final
 
@@ -39,9 +40,9 @@ def detect(snapshot: Snapshot, params: DetectorPolicy) -> Verdict:
     grown = week.leaders - median(it.leaders for it in earlier)
     outcomes = contrast(snapshot, Feature.ACCEPTED, None)
     spend = contrast(snapshot, Feature.SPEND, None, counted=False)
-    flat = outcomes is None or spend is None or outcomes.ratio < max(1.25, 0.8 * spend.ratio)
+    flat = outcomes is None or outcomes.ratio < max(1.25, exp(0.6 * grown))
     up = 1.0 if spend is None else spend.ratio
-    score = min(concentration / 1.5, lead / 0.5, grown / 0.4, up / 1.2, 2.0 if flat else 0.5)
+    score = min(concentration / 1.5, lead / 0.5, grown / 0.4, 2.0 if flat else 0.5)
     if score < 1:
         return Clear(max(0.0, score))
     money = snapshot.recent(Feature.SPEND, 7) * max(0.0, 1 - 1 / up)

@@ -40,7 +40,7 @@ def detect(snapshot: Snapshot, params: DetectorPolicy) -> Verdict:
     slower = 0.0 if cycle is None else (cycle.observed - cycle.expected) / 1000
     # Work that also takes longer needs less of the other.
     helped = 1.0 + 0.3 * min(1.0, max(0.0, slower / 0.4))
-    score = helped * min(bad.z / 3.2, bad.ratio / 2.0, evidence / 3.0)
+    score = helped * min(bad.z / 2.8, bad.ratio / 1.9, evidence / 3.0)
     score = min(score, spend.ratio / 1.1)
     if score < 1:
         return Clear(max(0.0, score))

@@ -19,11 +19,17 @@ __all__ = ["DETECTOR", "judge_run", "judge_velocity"]
 
 _MIN_SAMPLE: Final = 5
 _STAKE: Final = 2_000_000
-_HOUR_STAKE: Final = 15_000_000
-_HOUR_RATIO: Final = 2.0
-#: How many times an ordinary whole run a pattern must have cost, and how often it must have turned.
-_RUNS: Final = {Pattern.REPEATED: 4.0, Pattern.PING_PONG: 3.0, Pattern.FAILING: 6.0, Pattern.GROWING: 12.0}
-_TURNS: Final = {Pattern.REPEATED: 5, Pattern.PING_PONG: 10, Pattern.FAILING: 10, Pattern.GROWING: 12}
+_HOUR_STAKE: Final = 12_000_000
+#: An hour that costs so many times the busiest ordinary ones; two in a row that each cost so many times.
+_HOUR_RATIO: Final = 5.0
+_HOURS_RATIO: Final = 1.6
+#: How often a pattern must have turned, how many ordinary whole runs it must have cost, and how many times the dearest ones.
+_LIMITS: Final = {
+    Pattern.REPEATED: (20, 3.0, 1.1), Pattern.PING_PONG: (20, 3.0, 1.1), Pattern.FAILING: (15, 6.0, 1.5),
+    Pattern.GROWING: (30, 12.0, 1.7),
+}  # fmt: skip
+#: As long as nothing is known of the workflow's runs.
+_UNKNOWN_STAKE: Final = 8_000_000
 _WORDS: Final = {
     Pattern.REPEATED: "makes the same call over and over",
     Pattern.PING_PONG: "goes back and forth between two calls",
@@ -39,11 +45,12 @@ def judge_run(watch: Watch, pattern: Pattern, calls: int, spend: int, run_spend:
     long conversations, and some poll.
     """
     typical = watch.typical_run
-    expected = max(_STAKE, _RUNS[pattern] * typical) if typical > 0 else 4.0 * _STAKE
-    score = spend / expected
+    turns, runs, dearest = _LIMITS[pattern]
+    expected = max(_STAKE, runs * typical) if typical > 0 else _UNKNOWN_STAKE
+    score = min(spend / expected, calls / turns)
     if watch.dearest_run > 0:
-        score = min(score, run_spend / (1.3 * watch.dearest_run))
-    if accepted or score < 1 or calls < _TURNS[pattern]:
+        score = min(score, run_spend / (dearest * watch.dearest_run))
+    if accepted or score < 1:
         return Clear(min(0.9, score))
     return Finding(
         score=score, severity="critical", days=0, observed=spend / 1e6,
@@ -58,12 +65,15 @@ def judge_velocity(watch: Watch) -> Verdict:
     typical = watch.typical_hour
     if typical < 0:
         return Clear()
-    spend = max(watch.hour_spend, (watch.hour_spend + watch.last_hour_spend) // 2)
-    expected = max(_HOUR_STAKE, _HOUR_RATIO * typical)
-    if spend < expected:
-        return Clear(spend / expected)
+    both = min(watch.hour_spend, watch.last_hour_spend)
+    score = max(
+        watch.hour_spend / max(2 * _HOUR_STAKE, _HOUR_RATIO * typical), both / max(_HOUR_STAKE, _HOURS_RATIO * typical)
+    )
+    spend = watch.hour_spend
+    if score < 1:
+        return Clear(score)
     return Finding(
-        score=spend / expected, severity="critical", days=0, observed=spend / 1e6, expected=typical / 1e6,
+        score=score, severity="critical", days=0, observed=spend / 1e6, expected=typical / 1e6,
         sample_size=_MIN_SAMPLE, money_micro_usd=spend, evidence={"ratio_to_busiest_hour": spend / max(1, typical)},
         summary=f"{usd(spend)} in an hour, where the busiest ordinary hours cost {usd(typical)}.",
     )  # fmt: skip
