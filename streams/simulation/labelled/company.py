@@ -9,6 +9,8 @@ from streams.simulation.labelled.draws import PEOPLE_SPREAD, bounded_pareto, log
 __all__ = ["KINDS", "TEAMS", "Kind", "Team", "Workflow", "draw_teams"]
 
 TEAMS: Final = 40
+#: Of workflows but the main one, how many begin or end within the ten weeks.
+_COMES_OR_GOES: Final = 0.3
 #: Calls of an average person in an average week.
 _CALLS_A_PERSON: Final = 68
 
@@ -82,6 +84,17 @@ class Workflow:
     leaning: float = 0.0
     #: Minute of the day of what runs by schedule.
     minute: int = 0
+    #: Tokens after which a conversation is summarised.
+    full: float = 180_000.0
+    #: Days on which it exists: work begins and ends without meaning anything.
+    first_day: int = 0
+    last_day: int = 70
+    #: What the source reports in place of the list price: some have a discount.
+    discount: float = 1.0
+    #: Share of runs that try a model which nobody has a price for yet.
+    tries: float = 0.0
+    #: What the telemetry says set it off; not every source knows.
+    trigger: str = "unknown"
 
 
 @dataclass(slots=True)
@@ -139,14 +152,18 @@ def _team(rng: Random, name: str, size: int) -> Team:
         change_details=rng.random() < 0.8,
         without_run=rng.choice((0.01, 0.03, 0.08, 0.2)),
         outcome_without_run=rng.choice((0.03, 0.08, 0.15)),
-        suite=rng.randrange(30, 300),
+        suite=int(lognormal(rng, 60, 1.0)) + 3,
     )
     count = rng.choices(range(1, 9), (6, 10, 9, 6, 4, 3, 2, 1))[0]
     shares = [1.6, *(1 / (rank + 2) for rank in range(count - 1))]
     kinds = [rng.choice(_MAIN), *rng.choices(list(KINDS), [kind.weight for kind in KINDS.values()], k=count - 1)]
     total = sum(shares)
     for kind, share in zip(kinds, shares, strict=True):
-        team.workflows.append(draw_workflow(rng, team, KINDS[kind], share / total))
+        workflow = draw_workflow(rng, team, KINDS[kind], share / total)
+        if team.workflows and rng.random() < _COMES_OR_GOES:
+            day = rng.randrange(7, 62)
+            workflow.first_day, workflow.last_day = rng.choice(((day, 70), (0, day)))
+        team.workflows.append(workflow)
     return team
 
 
@@ -174,4 +191,8 @@ def draw_workflow(rng: Random, team: Team, kind: Kind, share: float) -> Workflow
         declared=kind.trigger == "schedule" and (kind.name == "digest" or rng.random() < 0.5),
         leaning=rng.gauss(0, 0.4),
         minute=rng.randrange(0, 1440),
+        full=max(90_000, min(900_000, lognormal(rng, 180_000, 0.5))),
+        discount=rng.uniform(0.8, 0.96) if rng.random() < 0.1 else 1.0,
+        tries=rng.uniform(0.003, 0.03) if rng.random() < 0.2 else 0.0,
+        trigger="unknown" if rng.random() < 0.12 else kind.trigger,
     )

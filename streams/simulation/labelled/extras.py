@@ -67,6 +67,7 @@ class Extras:
     ) -> None:  # fmt: skip
         """Runs at an interval, day and night."""
         rng = self._rng
+        workflow.trigger = trigger
         workflow.kind = workflow.kind._replace(trigger=trigger, length=max(0.6, calls / 1.5))
         actor = f"svc-{team.name}" if trigger in ("ci", "schedule") else rng.choice(team.people)
         at_ms = begins_ms + rng.randrange(every_ms)
@@ -155,7 +156,7 @@ class Extras:
             ledger.write(
                 team, workflow, at_ms, actor=person, run_id=runs[number % lanes], fresh=fresh, read=read, written=fresh // 2,
                 output=output, fingerprint=fingerprint if team.fingerprints else None, status=status,
-                attempt=min(attempt, 30), effect=effect,
+                attempt=(attempt - 1) % 5 + 1, effect=effect,
             )  # fmt: skip
 
     def _filler(self, team: Team, workflow: Workflow, person: str, at_ms: int, scale: float = 1.0) -> int:

@@ -17,6 +17,9 @@ HOUR_MS: Final = 3_600_000
 DAY_MS: Final = 24 * HOUR_MS
 WEEK_MS: Final = 7 * DAY_MS
 _MILLION: Final = 1_000_000
+#: Of records, how many are delivered twice, and how many bear an identity that another has.
+_TWICE: Final = 0.002
+_COLLIDES: Final = 0.0002
 #: A model that no price book has, and for which no source reports a cost.
 _UNPRICED: Final = "frontier-preview-exp"
 #: How far a wrong price is off: a unit mistaken, or a discount nobody entered.
@@ -51,7 +54,7 @@ class Ledger:
     def write(
         self, team: Team, workflow: Workflow, at_ms: int, *, actor: str | None, run_id: str | None, fresh: int, read: int,
         written: int, output: int, fingerprint: str | None, status: str = "ok", attempt: int = 1, model: str | None = None,
-        trigger: str | None = None, effect: Effect = ORDINARY,
+        trigger: str | None = None, effect: Effect = ORDINARY, untried: bool = False,
     ) -> int:  # fmt: skip
         """Write one call; gives its cost in micro-dollars. Nothing outside of the ten weeks is written."""
         if not self._start_ms <= at_ms < self._end_ms:
@@ -59,7 +62,7 @@ class Ledger:
         rng = self._rng
         used = MODELS[model or workflow.model]
         cost = self._cost(used, at_ms, fresh, read, written, output)
-        reported = None if workflow.tool in COSTLESS or not used.priced else cost
+        reported = None if workflow.tool in COSTLESS or not used.priced else round(cost * workflow.discount)
         name, collides = used.name, None
         if effect.broken and rng.random() < effect.broken:
             way = effect.way
@@ -75,11 +78,15 @@ class Ledger:
                 collides = workflow.source
         elif rng.random() < team.without_run:
             run_id = None
+        if untried:
+            name, reported = _UNPRICED, None
+        if collides is None and rng.random() < _COLLIDES:
+            collides = workflow.source
         fields: dict[str, Any] = {
             "source": workflow.source, "occurred_at": at_ms, "team": team.name, "workflow": workflow.name,
             "tool": workflow.tool, "provider": used.provider, "model": name, "input_tokens": fresh,
             "cache_read_tokens": read, "cache_write_tokens": written, "output_tokens": output,
-            "trigger": trigger or workflow.kind.trigger,
+            "trigger": trigger or workflow.trigger,
         }  # fmt: skip
         if actor is not None:
             fields["actor"] = actor
@@ -122,4 +129,6 @@ class Ledger:
             elif rng.random() < 0.2:
                 last[orjson.loads(line)["source"]] = identity
             lines.append(b'{"event_id":"' + identity.encode() + b'",' + line[1:])
+            if rng.random() < _TWICE:
+                lines.append(lines[-1])
         return lines

@@ -67,6 +67,8 @@ class Weeks:
     def _day(
         self, team: Team, workflow: Workflow, day: int, sums: list[float], plan: TeamPlan, weather: Weather
     ) -> None:
+        if not workflow.first_day <= day < workflow.last_day:
+            return
         rng, trigger = self._rng, workflow.kind.trigger
         weekday = day % 7
         season = _WEEKDAYS[weekday] if weekday <= _FRIDAY else _WEEKEND[trigger]

@@ -167,7 +167,7 @@ def _episode(
         plan.extra.declared = False
         workflow = plan.extra.name
     elif behaviour == "runaway":
-        workflow = rng.choice(team.workflows[:2]).name
+        workflow = main
         hours = _by(strength, 0.6, 2.5, 8.0) * rng.uniform(0.8, 1.25)
         ends_ms = begins_ms + int(hours * HOUR_MS)
     plan.episode = Episode(

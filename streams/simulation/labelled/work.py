@@ -11,12 +11,12 @@ from streams.simulation.labelled.ledger import Ledger
 
 __all__ = ["Run", "Work", "near"]
 
-#: Tokens after which a conversation is summarised, and what is left of it.
-_FULL: Final = 180_000
+#: Tokens that a summary leaves of a conversation.
 _SUMMARY: Final = 30_000
 _REMEMBERED: Final = 400
 #: Of agents' runs, how many wait for something by asking the same a few times; and how many end by hand.
 _WAITS: Final = 0.04
+_WAITS_LONG: Final = 0.02
 _CANCELLED: Final = 0.01
 _EVALS: Final = frozenset({"eval-gate", "nightly-evals"})
 
@@ -90,15 +90,18 @@ class Work:
         waits = calls > 3 and kind.trigger != "human" and rng.random() < _WAITS
         repeated = team.repeats if repeats is None else repeats
         attempt, fingerprint, same = 1, None, 0
+        untried = workflow.tries > 0 and rng.random() < workflow.tries
         gap = 4.0 if kind.trigger in ("ci", "schedule") else 22.0
-        for _ in range(calls):
+        done = 0
+        while done < calls or same:
+            done += 1
             if attempt == 1 and same == 0:
                 if kind.name in _EVALS:
                     fingerprint = self._of_suite(team, workflow)
                 else:
                     fingerprint = self.fingerprint(team, repeated)
                 if waits and rng.random() < 0.3:
-                    same = rng.randrange(3, 8)
+                    same = rng.randrange(15, 50) if rng.random() < _WAITS_LONG else rng.randrange(3, 8)
                     waits = False
             if workflow.constant_sizes and rng.random() < 0.8:
                 prompt, output = int(input_median), kind.output
@@ -114,12 +117,12 @@ class Work:
             fresh, written = (prompt // 3, prompt - prompt // 3) if kind.conversation else (prompt, 0)
             ledger.write(
                 team, workflow, at_ms, actor=actor, run_id=run_id, fresh=fresh, read=context, written=written,
-                output=output, fingerprint=fingerprint, status=status, attempt=attempt, model=model, effect=effect,
+                output=output, fingerprint=fingerprint, status=status, attempt=attempt, model=model, effect=effect, untried=untried,
             )  # fmt: skip
             attempt = attempt + 1 if failed and attempt < 5 else 1
             if kind.conversation:
                 context += written + output
-                if context > _FULL * max(1.0, effect.context / 2):
+                if context > workflow.full * max(1.0, effect.context / 2):
                     context = int(_SUMMARY * effect.context)
             at_ms += 300 + int(1000 * gap * math.exp(rng.gauss(0, 1.1)))
         return Run(team, workflow, run_id, actor, began_ms, at_ms)
