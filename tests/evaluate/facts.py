@@ -8,6 +8,7 @@ from typing import Any, Final
 import orjson
 
 from streams.simulation.labelled.labels import Labels
+from streams.simulation.prices import MODELS
 from tests.evaluate.rules import WEEK_MS
 
 __all__ = ["FIELD_RULES", "HOUR_MS", "Facts", "gather"]
@@ -84,6 +85,22 @@ class Facts:
         return sum(self.hourly[team][max(0, first) : max(0, last)])
 
 
+def _dollars(event: dict[str, Any]) -> float:
+    """What a call cost: as reported, else by the list, as the product does it with a price book."""
+    if "cost_micro_usd" in event:
+        return float(event["cost_micro_usd"]) / _MICRO
+    model = MODELS.get(event["model"])
+    if model is None:
+        return 0.0
+    listed: int = (
+        event["input_tokens"] * model.input
+        + event["cache_read_tokens"] * model.cache_read
+        + event["cache_write_tokens"] * model.cache_write
+        + event["output_tokens"] * model.output
+    )
+    return listed / _MICRO / _MICRO
+
+
 def gather(labels: Labels, usage: Iterable[bytes], outcomes: Iterable[bytes], policy: dict[str, Any]) -> Facts:
     """Read the records of a scenario once."""
     hours, weeks = (labels.end_ms - labels.start_ms) // HOUR_MS, (labels.end_ms - labels.start_ms) // WEEK_MS
@@ -101,7 +118,7 @@ def gather(labels: Labels, usage: Iterable[bytes], outcomes: Iterable[bytes], po
         team, since_ms = event["team"], event["occurred_at"] - labels.start_ms
         key = (team, since_ms // WEEK_MS)
         calls[key] += 1
-        hourly[team][since_ms // HOUR_MS] += event.get("cost_micro_usd", 0) / _MICRO
+        hourly[team][since_ms // HOUR_MS] += _dollars(event)
         for name, says in _USAGE_FIELDS.items():
             if says(event):
                 marks[name][key] += 1

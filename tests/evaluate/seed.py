@@ -36,8 +36,8 @@ def can_alert() -> bool:
 def evaluate_seed(seed: int, scenario: str, what: str, keep: Path | None) -> dict[str, Any]:
     """Simulate, replay and judge one seed; ``what`` is ``ours``, ``rivals`` or ``all``."""
     if keep is None:
-        with tempfile.TemporaryDirectory(prefix=f"evaluate-{seed}-") as directory:
-            return _evaluate(seed, scenario, what, Path(directory))
+        with tempfile.TemporaryDirectory(prefix=f"evaluate-{seed}-") as passing:
+            return _evaluate(seed, scenario, what, Path(passing))
     directory = keep / f"{scenario}-{seed}"
     directory.mkdir(parents=True, exist_ok=True)
     return _evaluate(seed, scenario, what, directory)

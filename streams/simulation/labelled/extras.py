@@ -22,6 +22,9 @@ __all__ = ["Extras"]
 _STEPS: Final = {"weak": 0, "medium": 1, "strong": 2}
 #: How many times what they used before leaders of a race come to use.
 _MOST: Final = 6.0
+#: Intervals of schedules, and what a run must cost for one to be set up: seldom ones where there is little to spend.
+_EVERY_MS: Final = tuple(minutes * 60_000 for minutes in (15, 20, 30, 60, 120, 180, 240))
+_CHEAPEST_RUN: Final = 120_000
 
 
 class Extras:
@@ -51,24 +54,32 @@ class Extras:
             elif benign.kind == "eval_batch":
                 self._batch(team, plan.extra, benign.start_ms, benign.end_ms, weather)
             else:
-                every = self._rng.choice((20, 30, 60)) * 60_000
+                weekly = max(10e6, 0.15 * self._weekly(team, benign.start_ms))
                 came = benign.kind == "undeclared_ci_with_outcomes"
                 self._schedule(
-                    team, plan.extra, benign.start_ms, benign.end_ms, weather, every_ms=every, jitter=0.05, drops=0.03,
-                    calls=max(1, round(team.calls_a_week() * 0.15 / (7 * DAY_MS / every))), outcomes=came, trigger="ci",
+                    team, plan.extra, benign.start_ms, benign.end_ms, weather, weekly=weekly, jitter=0.05, drops=0.03,
+                    outcomes=came, trigger="ci",
                 )  # fmt: skip
 
     def _weather(self, at_ms: int, days: list[float]) -> float:
         return days[max(0, min(DAYS - 1, (at_ms - self._start_ms) // DAY_MS))]
 
+    def _weekly(self, team: Team, until_ms: int) -> float:
+        """Micro-dollars of an ordinary week of a team: the mean of three."""
+        day = (until_ms - self._start_ms) // DAY_MS
+        return sum(self._ledger.spend[team.name, each] for each in range(day - 21, day)) / 3
+
     def _schedule(
-        self, team: Team, workflow: Workflow, begins_ms: int, ends_ms: int, weather: Weather, *, every_ms: int,
-        jitter: float, drops: float, calls: int, outcomes: bool, trigger: str,
+        self, team: Team, workflow: Workflow, begins_ms: int, ends_ms: int, weather: Weather, *, weekly: float,
+        jitter: float, drops: float, outcomes: bool, trigger: str,
     ) -> None:  # fmt: skip
-        """Runs at an interval, day and night."""
-        rng = self._rng
+        """Runs at an interval, day and night, that cost about so much a week, in micro-dollars."""
+        rng, ledger = self._rng, self._ledger
+        worth = [every for every in _EVERY_MS if weekly * every / WEEK_MS >= _CHEAPEST_RUN] or [_EVERY_MS[-1]]
+        every_ms = rng.choice(worth[:3])
         workflow.trigger = trigger
-        workflow.kind = workflow.kind._replace(trigger=trigger, length=max(0.6, calls / 1.5))
+        workflow.kind = workflow.kind._replace(trigger=trigger)
+        length, before, wanted = 0.3, ledger.paid, 0.0
         actor = f"svc-{team.name}" if trigger in ("ci", "schedule") else rng.choice(team.people)
         at_ms = begins_ms + rng.randrange(every_ms)
         while at_ms < ends_ms:
@@ -77,7 +88,11 @@ class Extras:
                 run = self._work.run(
                     team, workflow, min(max(begins_ms, at_ms + off_ms), ends_ms - 1), actor,
                     tokens=self._weather(at_ms, weather.tokens), failing=self._weather(at_ms, weather.failing),
+                    length=length,
                 )  # fmt: skip
+                # Whoever set it up wanted a certain amount of work, not a number of calls.
+                wanted += weekly * every_ms / WEEK_MS
+                length = min(30.0, max(0.02, length * (wanted / max(1.0, ledger.paid - before)) ** 0.25))
                 if outcomes:
                     comes = self._weather(at_ms, weather.comes)
                     self._results.run_ended(run, comes=comes, undone=self._weather(at_ms, weather.undone))
@@ -85,12 +100,11 @@ class Extras:
 
     def _busywork(self, team: Team, workflow: Workflow, episode: Episode, weather: Weather) -> None:
         rng, step = self._rng, _STEPS[episode.strength]
-        every_ms = rng.choice((15, 20, 30, 60)) * 60_000
-        share = (0.10, 0.22, 0.40)[step]
-        weekly_runs = WEEK_MS / every_ms
+        share, least = ((0.10, 5.0), (0.22, 12.0), (0.40, 25.0))[step]
         self._schedule(
-            team, workflow, episode.start_ms, episode.end_ms, weather, every_ms=every_ms, jitter=(0.15, 0.08, 0.03)[step],
-            drops=(0.12, 0.06, 0.02)[step], calls=max(1, round(team.calls_a_week() * share / weekly_runs)), outcomes=False,
+            team, workflow, episode.start_ms, episode.end_ms, weather,
+            weekly=max(least * 1e6, share * self._weekly(team, episode.start_ms)), jitter=(0.15, 0.08, 0.03)[step],
+            drops=(0.12, 0.06, 0.02)[step], outcomes=False,
             trigger=rng.choice(("agent", "unknown", "schedule", "human")),
         )  # fmt: skip
 
@@ -125,7 +139,8 @@ class Extras:
         rng, step, ledger = self._rng, _STEPS[episode.strength], self._ledger
         workflow = next(each for each in team.workflows if each.name == episode.workflow)
         span_ms = episode.end_ms - episode.start_ms
-        calls = max((40, 120, 400)[step], round(team.calls_a_week() / 5.5 * (0.12, 0.4, 1.2)[step]))
+        many = 2.5 if episode.variant == "spend_velocity" else 1.0
+        calls = max(round(many * (40, 120, 400)[step]), round(team.calls_a_week() / 5.5 * (0.12, 0.4, 1.2)[step]))
         variant, person = episode.variant, rng.choice(team.people)
         kind, effect = workflow.kind, Effect(start_ms=0, end_ms=0)
         lanes = 12 if variant == "spend_velocity" else 1

@@ -47,6 +47,8 @@ class Ledger:
         #: By person and week: calls and tokens.
         self.calls: defaultdict[tuple[str, int], int] = defaultdict(int)
         self.tokens: defaultdict[tuple[str, int], int] = defaultdict(int)
+        #: All that was ever spent, micro-dollars.
+        self.paid = 0
         self._rng = rng
         self._start_ms, self._end_ms = start_ms, end_ms
         self._repricing = repricing
@@ -105,6 +107,7 @@ class Ledger:
             fields["prompt_fingerprint"] = fingerprint
         if attempt > 1:
             fields["attributes"] = {ATTEMPT: str(attempt)}
+        self.paid += cost
         self.spend[team.name, (at_ms - self._start_ms) // DAY_MS] += cost
         self.rows.append((at_ms, len(self.rows), orjson.dumps(fields), collides))
         return cost

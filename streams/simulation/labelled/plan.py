@@ -83,7 +83,7 @@ def draw_plan(rng: Random, teams: list[Team], seed: int, start_ms: int, *, quiet
     for number, behaviour in enumerate(EPISODES):
         strength = STRENGTHS[(number + seed) % len(STRENGTHS)]
         options = VARIANTS.get(behaviour)
-        variant = options[(seed * 2 + number * 3) % len(options)] if options else None
+        variant = options[(seed + seed // len(STRENGTHS) + number) % len(options)] if options else None
         team = _take(free, behaviour, variant)
         plan.teams[team.name] = _episode(rng, team, f"e{number:02d}", behaviour, strength, variant, start_ms)
     for kind in LOOK_ALIKES:
@@ -145,7 +145,7 @@ def _episode(
         more, undone, cycle = _by(strength, 1.2, 1.35, 1.6), _by(strength, 1.8, 2.8, 4.5), _by(strength, 1.25, 1.6, 2.2)
         plan.effects.append(during(volume=more, undone=undone, cycle=cycle))
     elif behaviour == "budget_burn":
-        plan.effects.append(during(volume=_by(strength, 2.6, 5.0, 10.0)))
+        plan.effects.append(during(volume=_by(strength, 2.2, 5.5, 11.0)))
     elif behaviour == "context_padding":
         workflow = main
         plan.effects.append(during(workflow=main, context=_by(strength, 1.7, 2.8, 5.0)))
