@@ -153,7 +153,7 @@ def gather(labels: Labels, usage: Iterable[bytes], outcomes: Iterable[bytes], po
         base = told if name in _OUTCOME_FIELDS else calls
         facts.shares[name] = {key: count / base[key] for key, count in marks[name].items()}
     declaring = {name.split("/")[0] for name in policy.get("workflows", {})}
-    said_by = {
+    said_by: dict[str, Callable[[str], bool]] = {
         "has a budget": lambda team: team in facts.budgets,
         "has a target of calls": lambda team: "weekly_actor_target_events" in teams.get(team, {}),
         "has a target of tokens": lambda team: "weekly_actor_target_tokens" in teams.get(team, {}),

@@ -26,10 +26,10 @@ def seeds_of(text: str) -> list[int]:
     """``10-12,20`` as numbers; raises ValueError on anything else."""
     seeds: list[int] = []
     for part in text.split(","):
-        first, _, last = part.partition("-")
-        if not first.strip().isdigit() or (last and not last.strip().isdigit()):
+        ends = part.split("-")
+        if len(ends) > 2 or not all(end.strip().isdigit() for end in ends):
             raise ValueError(f"{text!r} are no seeds; give numbers and ranges, such as 10-29 or 3,5")
-        seeds += range(int(first), int(last or first) + 1)
+        seeds += range(int(ends[0]), int(ends[-1]) + 1)
     if not seeds or len(set(seeds)) < len(seeds):
         raise ValueError(f"{text!r} names no seed, or one of them twice")
     return seeds

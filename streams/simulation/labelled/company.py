@@ -12,7 +12,7 @@ TEAMS: Final = 40
 #: Of workflows but the main one, how many begin or end within the ten weeks.
 _COMES_OR_GOES: Final = 0.3
 #: Calls of an average person in an average week.
-_CALLS_A_PERSON: Final = 68
+_CALLS_A_PERSON: Final = 74
 
 
 class Kind(NamedTuple):
