@@ -1,11 +1,12 @@
 """Intervals, sums over seeds, and the rivals' curves."""
 
+from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
 
-from streams.simulation.labelled import Labels
+from streams.simulation.labelled import BEHAVIOURS, Labels, keys
 from tests.evaluate.facts import Facts
 from tests.evaluate.intervals import bootstrap_ratio, wilson
 from tests.evaluate.report import REPORT_SEEDS, TUNING_SEEDS, aggregate, purpose, table
@@ -111,3 +112,9 @@ def test_seeds_add_up() -> None:
     once = report["rivals"]["every team once"]
     assert once["at_equal_false_alerts"] is None or once["at_equal_false_alerts"]["recall"] < 1
     assert "runaway" in table(report)
+
+
+def test_the_page_names_every_behaviour_and_every_key() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "evaluation.md").read_text()
+    for name in (*BEHAVIOURS, *keys.__all__):
+        assert f"`{getattr(keys, name, name)}`" in page, name

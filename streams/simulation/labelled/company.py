@@ -114,6 +114,8 @@ class Team:
     without_run: float
     outcome_without_run: float
     suite: int
+    #: Factor of how often its tickets are reopened: some close them early, and always did.
+    reopens: float
     #: By person, the first day on which they work here; those not named were here before.
     joined: dict[str, int] = field(default_factory=dict)
 
@@ -152,6 +154,7 @@ def _team(rng: Random, name: str, size: int) -> Team:
         change_details=rng.random() < 0.8,
         without_run=rng.choice((0.01, 0.03, 0.08, 0.2)),
         outcome_without_run=rng.choice((0.03, 0.08, 0.15)),
+        reopens=min(7.0, lognormal(rng, 1.2, 0.9)),
         suite=int(lognormal(rng, 60, 1.0)) + 3,
     )
     count = rng.choices(range(1, 9), (6, 10, 9, 6, 4, 3, 2, 1))[0]

@@ -96,8 +96,9 @@ class Results:
                 value = round(4 * min(1.0, rng.betavariate(6, 1.6))) / 4 if sequel.kind == "customer_rating" else None
                 later_ms = at_ms + self._delay(_UNDOES_MINUTES)
                 self._add(run, later_ms, prospect, sequel.kind, "neutral", ref=ref, effect=effect, value=value)
+        habit = run.team.reopens if prospect.undoing == OutcomeKind.TICKET_REOPENED else 1.0
         cycles = gamed and effect.way == "reopened"
-        often = 0.85 if cycles else min(0.6, shifted(prospect.undone, undone) * effect.undone)
+        often = 0.85 if cycles else min(0.6, shifted(prospect.undone, undone) * effect.undone * habit)
         again = 0.97 if cycles else 0.4
         while prospect.undoing and rng.random() < often:
             at_ms += self._delay(25 if cycles else _UNDOES_MINUTES)
