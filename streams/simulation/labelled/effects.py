@@ -22,7 +22,7 @@ class Effect:
         context: Factor of input tokens, cached ones included.
         failing: Added to the share of calls that fail.
         repeats: Share of all runs that only ask again what was asked before; they come on top.
-        premium: A model used for everything instead.
+        premium: A model that four of ten runs use instead.
         night: Runs happen at night.
         gamed: Share of accepted outcomes that are dressed up, and ``way`` how.
         way: One of ``split``, ``self_approved``, ``reopened``, ``easy_evals``; or of what is broken about the data:

@@ -210,7 +210,7 @@ def _look_alike(rng: Random, team: Team, kind: str, start_ms: int) -> tuple[Team
         plan.extra = draw_workflow(rng, team, KINDS["nightly-evals"], 0.2)
         plan.extra.declared = False
     elif kind == "hackathon":
-        effects.append(during(volume=rng.uniform(2.5, 4.0), comes=0.6, premium="claude-opus-4-1"))
+        effects.append(during(volume=rng.uniform(2.0, 3.2), comes=0.6, premium="claude-opus-4-1"))
     elif kind == "onboarding_wave":
         joiners = [f"{team.name}-{rng.getrandbits(32):08x}@example.com" for _ in range(max(3, len(team.people) // 2))]
         day = (begins_ms - start_ms) // DAY_MS

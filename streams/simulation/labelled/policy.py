@@ -35,9 +35,10 @@ def policy_of(
             began = (mine.episode.start_ms - start_ms) // DAY_MS
             about["monthly_budget_usd"] = _dollars(_a_month(team, ledger, began - 21, began) * _TIGHT)
         elif budget:
-            # Never less than what was spent: who overspends a budget is no innocent.
+            # Who overspends a budget, or burns it at twice its pace for two days, is no innocent.
             most = max(_a_month(team, ledger, day, day + 28) for day in range(DAYS - 27))
-            about["monthly_budget_usd"] = _dollars(most * loose)
+            peak = max(_a_month(team, ledger, day, day + 2) for day in range(DAYS - 1))
+            about["monthly_budget_usd"] = _dollars(max(most * loose, peak / 2))
         if team.name in targets:
             unit, amount = targets[team.name]
             about["weekly_actor_target_events" if unit == "calls" else "weekly_actor_target_tokens"] = amount

@@ -98,7 +98,7 @@ class Results:
                 self._add(run, later_ms, prospect, sequel.kind, "neutral", ref=ref, effect=effect, value=value)
         habit = run.team.reopens if prospect.undoing == OutcomeKind.TICKET_REOPENED else 1.0
         cycles = gamed and effect.way == "reopened"
-        often = 0.85 if cycles else min(0.6, shifted(prospect.undone, undone) * effect.undone * habit)
+        often = 0.6 if cycles else min(0.6, shifted(prospect.undone, undone) * effect.undone * habit)
         again = 0.97 if cycles else 0.4
         while prospect.undoing and rng.random() < often:
             at_ms += self._delay(25 if cycles else _UNDOES_MINUTES)

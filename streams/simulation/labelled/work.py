@@ -85,7 +85,9 @@ class Work:
         calls = min(400, 1 + int(lognormal(rng, kind.length * length, 0.9)))
         failing = min(0.6, failing + effect.failing)
         input_median = kind.input * workflow.context * tokens * effect.context
-        model = effect.premium or (workflow.model if rng.random() < 0.88 else workflow.second_model)
+        model = workflow.model if rng.random() < 0.88 else workflow.second_model
+        if effect.premium is not None and rng.random() < 0.4:
+            model = effect.premium
         context = int(lognormal(rng, 30_000, 0.6) * workflow.context * effect.context) if kind.conversation else 0
         waits = calls > 3 and kind.trigger != "human" and rng.random() < _WAITS
         repeated = team.repeats if repeats is None else repeats
