@@ -36,7 +36,7 @@ class Repricing:
 class Ledger:
     """Usage events of all teams, in no order yet.
 
-    Rows are (time, number, record without identity, share of the identity). Identities are given after sorting, so
+    Rows are (time, number, record without identity, with which others it shares one). Identities are given after sorting, so
     that none tells when in the writing a record was thought of.
     """
 
@@ -77,13 +77,13 @@ class Ledger:
             elif way == "divergence":
                 reported = round(cost * _WRONG)
             elif way == "collisions":
-                collides = workflow.source
+                collides = f"{team.name} {workflow.source}"
         elif rng.random() < team.without_run:
             run_id = None
         if untried:
             name, reported = _UNPRICED, None
         if collides is None and rng.random() < _COLLIDES:
-            collides = workflow.source
+            collides = f"{team.name} {workflow.source}"
         fields: dict[str, Any] = {
             "source": workflow.source, "occurred_at": at_ms, "team": team.name, "workflow": workflow.name,
             "tool": workflow.tool, "provider": used.provider, "model": name, "input_tokens": fresh,
@@ -130,7 +130,8 @@ class Ledger:
                 identity = last.get(collides, identity)
                 last[collides] = identity
             elif rng.random() < 0.2:
-                last[orjson.loads(line)["source"]] = identity
+                event = orjson.loads(line)
+                last[f"{event['team']} {event['source']}"] = identity
             lines.append(b'{"event_id":"' + identity.encode() + b'",' + line[1:])
             if rng.random() < _TWICE:
                 lines.append(lines[-1])
