@@ -163,8 +163,8 @@ class Extras:
                 status, output, fresh = ("error", 0, fresh * 3) if failed else ("ok", output, fresh)
                 attempt = attempt + 1 if failed else 1
             elif variant == "context_growth":
-                context *= math.exp(min(0.06, 2.6 / calls) * rng.uniform(0.6, 1.4))
-                context = min(context, 900_000)
+                context *= math.exp(0.08 * rng.uniform(0.6, 1.4))
+                context = min(context, 700_000)
                 read, fresh = int(context), int(context * 0.08)
             else:
                 read, output = read * 2, output * 2

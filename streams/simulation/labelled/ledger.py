@@ -36,8 +36,8 @@ class Repricing:
 class Ledger:
     """Usage events of all teams, in no order yet.
 
-    Rows are (time, number, record without identity, with which others it shares one). Identities are given after sorting, so
-    that none tells when in the writing a record was thought of.
+    Rows are (time, number, record without identity, with which others it shares one). Identities are given after
+    sorting, so that none tells when in the writing a record was thought of.
     """
 
     def __init__(self, rng: Random, start_ms: int, end_ms: int, repricing: Repricing | None) -> None:

@@ -168,7 +168,7 @@ def _episode(
         workflow = plan.extra.name
     elif behaviour == "runaway":
         workflow = main
-        hours = _by(strength, 0.6, 2.5, 8.0) * rng.uniform(0.8, 1.25)
+        hours = _by(strength, 0.3, 0.8, 3.0) * rng.uniform(0.8, 1.25)
         ends_ms = begins_ms + int(hours * HOUR_MS)
     plan.episode = Episode(
         id=name, behaviour=behaviour, strength=strength, team=team.name, workflow=workflow, start_ms=begins_ms,
