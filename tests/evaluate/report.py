@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from random import Random
-from statistics import median, quantiles
+from statistics import fmean, median, quantiles
 from typing import Any, Final
 
 from streams.simulation.labelled import BEHAVIOURS, STRENGTHS
@@ -80,6 +80,11 @@ def _ours(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "recall": {strength: recall(None, strength) for strength in STRENGTHS},
         "recall_by_behaviour": {
             behaviour: {strength: recall(behaviour, strength) for strength in STRENGTHS} for behaviour in BEHAVIOURS
+        },
+        "recall_by_chance": fmean(part["found_by_chance"] for part in parts),
+        "found_by": {
+            behaviour: dict(Counter(e["by"] for e in episodes if e["found"] and e["behaviour"] == behaviour))
+            for behaviour in BEHAVIOURS
         },
         "precision": _share(found, found + len(false)),
         "false_per_clean_team_week": {
@@ -166,6 +171,7 @@ def _our_lines(ours: dict[str, Any]) -> list[str]:
     rate = ours["false_per_clean_team_week"]
     lines = [
         "recall    " + "   ".join(f"{strength} {_interval(ours['recall'][strength])}" for strength in STRENGTHS),
+        f"recall by chance, with the labels shuffled {_two(ours['recall_by_chance'])}",
         f"precision {_interval(ours['precision'])}",
         f"false alerts per clean team-week {_two(rate['value'], 4)} {_bounds(rate['interval'], 4)}",
         f"alerts on declared look-alikes {ours['declared_look_alikes_alerted']}",

@@ -2,7 +2,8 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from random import Random
 
 from streams.simulation.labelled.labels import Episode, Labels, LookAlike
 from tests.evaluate.alerts import Fired
@@ -18,7 +19,7 @@ from tests.evaluate.rules import (
     deadline_ms,
 )
 
-__all__ = ["Score", "Verdict", "clean_team_weeks", "score"]
+__all__ = ["Score", "Verdict", "clean_team_weeks", "found_by_chance", "score"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +118,21 @@ def _about(labels: Labels, alert: Fired) -> tuple[str, bool]:
         if _meets(episode, alert):
             return episode.behaviour, False
     return "innocent", False
+
+
+def found_by_chance(labels: Labels, alerts: Iterable[Fired], rng: Random, times: int = 20) -> float:
+    """The share of episodes that the same alerts find when each episode is said to be another team's.
+
+    A good share of what is really found means that the alerts are many, not that they are right.
+    """
+    fired = list(alerts)
+    hits = 0
+    for _ in range(times):
+        teams = rng.sample(labels.teams, len(labels.teams))
+        other = dict(zip(labels.teams, teams, strict=True))
+        moved = [replace(episode, team=other[episode.team], workflow=None) for episode in labels.episodes]
+        hits += len(score(replace(labels, episodes=moved, benign=[]), fired).found)
+    return hits / (times * len(labels.episodes)) if labels.episodes else 0.0
 
 
 def clean_team_weeks(labels: Labels) -> int:

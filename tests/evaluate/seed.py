@@ -6,6 +6,7 @@ import sys
 import tempfile
 from collections import Counter
 from pathlib import Path
+from random import Random
 from typing import Any, Final
 
 import yaml
@@ -15,7 +16,7 @@ from streams.simulation.labelled import Labels
 from tests.evaluate.alerts import Fired, read_alerts
 from tests.evaluate.facts import FIELD_RULES, Facts, gather
 from tests.evaluate.rivals import RIVALS, field_alerts, rival_alerts
-from tests.evaluate.score import Score, score
+from tests.evaluate.score import Score, found_by_chance, score
 
 __all__ = ["FIELD_THRESHOLDS", "Impossible", "can_alert", "evaluate_seed", "measure", "points"]
 
@@ -114,6 +115,7 @@ def measure(judged: Score, facts: Facts) -> dict[str, Any]:
         "episodes": episodes,
         "by_detector": {name: dict(sorted(counts.items())) for name, counts in sorted(worth.items())},
         "false": false,
+        "found_by_chance": found_by_chance(labels, [each.alert for each in judged.verdicts], Random(labels.seed)),  # noqa: S311
         "clean_team_weeks": judged.clean_team_weeks,
         "look_alikes": sorted(each.kind for each in labels.benign),
     }

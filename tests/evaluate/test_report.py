@@ -109,6 +109,8 @@ def test_seeds_add_up() -> None:
     assert ours["delay"]["runaway"]["median_hours"] == 12
     assert ours["spent_before_found_usd"]["runaway"] == 12
     assert ours["by_detector"]["runaway"]["false"] == 1
+    assert ours["found_by"]["runaway"] == {"runaway": 2}
+    assert 0 < ours["recall_by_chance"] < 0.7
     once = report["rivals"]["every team once"]
     assert once["at_equal_false_alerts"] is None or once["at_equal_false_alerts"]["recall"] < 1
     assert "runaway" in table(report)

@@ -1,5 +1,6 @@
 """The scorer: what buys nothing must buy nothing."""
 
+from random import Random
 from typing import Any
 
 import orjson
@@ -8,7 +9,7 @@ import pytest
 from streams.simulation.labelled import BEHAVIOURS, Episode, Labels, LookAlike
 from tests.evaluate.alerts import Fired, read_alerts
 from tests.evaluate.rules import ANY, CONSEQUENCES, DAY_MS, FAMILIES, WEEK_MS, deadline_ms
-from tests.evaluate.score import clean_team_weeks, score
+from tests.evaluate.score import clean_team_weeks, found_by_chance, score
 
 _MONDAY = 1_767_571_200_000
 _HOUR = 3_600_000
@@ -153,6 +154,14 @@ def test_every_behaviour_has_a_family_and_a_deadline() -> None:
     for behaviour in BEHAVIOURS:
         assert deadline_ms(_episode(behaviour), _MONDAY) > _episode(behaviour).start_ms
         assert not set(FAMILIES[behaviour]) & set(CONSEQUENCES.get(behaviour, ()))
+
+
+def test_alerts_on_everything_find_as_much_by_chance() -> None:
+    labels = _labels(_episode(day=24))
+    everywhere = [_alert(24.5, team=team) for team in labels.teams]
+    assert found_by_chance(labels, everywhere, Random(0)) == 1.0
+    assert found_by_chance(labels, [_alert(24.5)], Random(0), times=400) == pytest.approx(1 / 4, abs=0.08)
+    assert found_by_chance(_labels(), everywhere, Random(0)) == 0.0
 
 
 def _record(identity: str, revision: int, state: str, at_day: int) -> bytes:
