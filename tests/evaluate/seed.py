@@ -115,7 +115,7 @@ def measure(judged: Score, facts: Facts) -> dict[str, Any]:
         "episodes": episodes,
         "by_detector": {name: dict(sorted(counts.items())) for name, counts in sorted(worth.items())},
         "false": false,
-        "found_by_chance": found_by_chance(labels, [each.alert for each in judged.verdicts], Random(labels.seed)),  # noqa: S311
+        "found_by_chance": found_by_chance(labels, [each.alert for each in judged.verdicts], Random(labels.seed)),
         "clean_team_weeks": judged.clean_team_weeks,
         "look_alikes": sorted(each.kind for each in labels.benign),
     }
