@@ -130,7 +130,7 @@ def _curve(seeds: Sequence[Sequence[dict[str, Any]]], episodes: int, rate: float
             {
                 "threshold": at_threshold[0]["threshold"],
                 "found": dict(found),
-                "recall": hits / episodes,
+                "recall": hits / episodes if episodes else 0.0,
                 "false": false,
                 "false_per_clean_team_week": false / weeks,
                 "delay": _delays(delays),

@@ -116,6 +116,18 @@ def test_seeds_add_up() -> None:
     assert "runaway" in table(report)
 
 
+def test_where_nothing_is_planted_every_alert_is_false() -> None:
+    labels = _labels()
+    facts = _facts(labels)
+    once = {"every team once": points(labels, {7.0: rival_alerts("every team once", 7.0, facts)})}
+    ours = measure(score(labels, [_alert(24.5)]), facts)
+    report = aggregate([{"seed": 10, "scenario": "quiet", "episodes": 0, "ours": ours, "rivals": once}] * 2)
+    assert report["ours"]["precision"]["value"] == 0
+    assert report["ours"]["false_per_clean_team_week"]["value"] == 1 / 40
+    assert report["rivals"]["every team once"]["points"][0]["false"] == 8
+    assert "precision 0.00" in table(report)
+
+
 def test_the_page_names_every_behaviour_and_every_key() -> None:
     page = (Path(__file__).parents[2] / "docs" / "evaluation.md").read_text()
     for name in (*BEHAVIOURS, *keys.__all__):
