@@ -81,6 +81,10 @@ bench: kernel ## Measure throughput; writes build/bench.json
 faults: kernel ## Kill, pause and fence things while events flow; writes build/faults.json
 	$(BIN)/python -m tests.faults.run
 
+.PHONY: evaluate
+evaluate: kernel ## Judge the detectors by planted episodes, beside plain rules; writes build/evaluate.json
+	$(BIN)/python -m tests.evaluate.run $(EVALUATE)
+
 .PHONY: kafka-start
 kafka-start: venv ## Start a local Apache Kafka in the background
 	$(BIN)/python -m deploy.local start

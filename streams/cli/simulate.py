@@ -10,15 +10,17 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
+from click.core import ParameterSource
 
 from streams.cli.groups import command
 from streams.cli.options import effective_settings, settings_options
 from streams.cli.progress import progress
-from streams.cli.sinks import OUTCOMES, STDOUT, USAGE, event_sink
+from streams.cli.sinks import OUTCOMES, STDOUT, USAGE, event_sink, open_output
 from streams.cli.times import TimeMs
 from streams.clock import SystemClock
 from streams.settings import Settings
 from streams.simulation import DEFAULT_START_MS, Scenario, Simulation
+from streams.simulation.labelled import SCENARIOS, ten_weeks
 
 __all__ = ["simulate"]
 
@@ -31,6 +33,12 @@ _CALLS_A_RUN: Final = 40
 _TICK_SECONDS: Final = 0.02
 
 _SHARE = click.FloatRange(0, 0.95)
+_FILE = click.Path(path_type=Path, dir_okay=False)
+#: What goes with --scenario; it says everything else itself.
+_OF_SCENARIO: Final = frozenset({"scenario", "seed", "start", "out", "outcomes", "policy", "labels"})
+_DAY_MS: Final = 86_400_000
+#: 1970-01-05 was a Monday.
+_MONDAY_MS: Final = 4 * _DAY_MS
 
 
 @command(
@@ -42,6 +50,7 @@ _SHARE = click.FloatRange(0, 0.95)
         "assay simulate --rate 500 --with-outcomes --brokers 127.0.0.1:9092",
         "assay simulate --rate 500 --speed 60 --events 90000",
         "assay simulate --events 50000 --duplicates 0.02 --poison 0.001 --out dirty.jsonl",
+        "assay simulate --scenario ten-weeks --seed 3 --out u.jsonl --outcomes o.jsonl --policy p.yaml --labels l.json",
     ),
 )
 @settings_options("brokers", "topic_prefix")
@@ -56,6 +65,17 @@ _SHARE = click.FloatRange(0, 0.95)
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE|-",
     help="With --out: write here what the runs came to, as lines of JSON.",
+)
+@click.option(
+    "--scenario",
+    type=click.Choice(SCENARIOS),
+    help="Ten weeks of forty teams with labelled episodes, or the same company without any; needs the four files.",
+)
+@click.option(
+    "--policy", type=_FILE, metavar="FILE", help="With --scenario: the policy; its price book goes beside it."
+)
+@click.option(
+    "--labels", type=_FILE, metavar="FILE", help="With --scenario: what was planted, where and when, as JSON."
 )
 @click.option("--with-outcomes", is_flag=True, help="Without --out: send to Kafka what the runs came to, too.")
 @click.option(
@@ -109,7 +129,7 @@ _SHARE = click.FloatRange(0, 0.95)
 def simulate(
     out: Path | None, outcomes: Path | None, with_outcomes: bool, events: int | None, rate: float | None,
     speed: float | None, start: int | None, span_hours: float | None, duplicates: float, mirrored: float,
-    out_of_order: float, poison: float, **sizes: Any,
+    out_of_order: float, poison: float, scenario: str | None, policy: Path | None, labels: Path | None, **sizes: Any,
 ) -> None:  # fmt: skip
     """Write the usage of a seeded, made-up company.
 
@@ -117,7 +137,14 @@ def simulate(
     Kafka unless --out names a file. With outcomes, also what the runs came to within the time covered: changes merged
     and reverted, tickets, reviews, deployments, incidents and evaluations; the usage is the same with and without.
     Prints a JSON summary of what was written when done (on standard error where standard output has records).
+
+    With --scenario: ten weeks of forty teams, in which a detector's answers can be checked (docs/evaluation.md).
     """
+    if scenario is not None:
+        _write_scenario(scenario, sizes["seed"], start, out, outcomes, policy, labels)
+        return
+    if policy is not None or labels is not None:
+        raise click.UsageError("--policy and --labels go with --scenario: without one nothing is planted")
     if rate is None and speed is not None:
         raise click.UsageError("--speed needs --rate; without a pace the whole span is written at once")
     if rate is not None and span_hours is not None:
@@ -135,7 +162,7 @@ def simulate(
         if start is None and speed is not None and speed > 1:
             raise click.UsageError("--speed above 1 needs --events or --start: it would soon write the future")
     try:
-        scenario = Scenario(
+        wanted = Scenario(
             events=count,
             duplicate_share=duplicates,
             mirrored_share=mirrored,
@@ -147,14 +174,14 @@ def simulate(
         )
     except ValueError as error:
         raise click.UsageError(str(error)) from error
-    simulation = Simulation(scenario)
+    simulation = Simulation(wanted)
     records = (record for _, record in simulation)
     total = None if count == _UNTIL_STOPPED else count
     interrupted: KeyboardInterrupt | None = None
     try:
         with (
             event_sink(USAGE, out, settings, whole=False) as write,
-            _outcome_sink(scenario, outcomes, settings) as write_outcomes,
+            _outcome_sink(wanted, outcomes, settings) as write_outcomes,
             progress("simulating", total) as done,
         ):
             for batch in _batches(records) if rate is None else _paced(records, rate):
@@ -164,12 +191,44 @@ def simulate(
     except KeyboardInterrupt as error:
         # The usual end of a paced simulation: what was written is still worth saying.
         interrupted = error
-    said = {"seed": scenario.seed, **asdict(simulation.tally)}
-    if scenario.outcomes:
+    said = {"seed": wanted.seed, **asdict(simulation.tally)}
+    if wanted.outcomes:
         said |= asdict(simulation.outcome_tally)
     click.echo(json.dumps(said), err=STDOUT in (out, outcomes))
     if interrupted:
         raise interrupted
+
+
+def _write_scenario(
+    name: str, seed: int, start: int | None, out: Path | None, outcomes: Path | None, policy: Path | None,
+    labels: Path | None,
+) -> None:  # fmt: skip
+    context = click.get_current_context()
+    for option, source in ((key, context.get_parameter_source(key)) for key in context.params):
+        if option not in _OF_SCENARIO and source is ParameterSource.COMMANDLINE:
+            flag = option.replace("_", "-")
+            raise click.UsageError(f"--{flag} does not go with --scenario, which says how much happens: leave it out")
+    if out is None or outcomes is None or policy is None or labels is None:
+        raise click.UsageError("--scenario writes four files: give --out, --outcomes, --policy and --labels")
+    files = (out, outcomes, policy, labels)
+    if STDOUT in files or len({path.absolute() for path in files}) < len(files):
+        raise click.UsageError("--scenario writes four files: give each of them a name of its own, and none of them -")
+    if start is not None and (start - _MONDAY_MS) % (7 * _DAY_MS):
+        raise click.UsageError("--start of a scenario must be a Monday, 00:00 UTC, such as 2026-01-05")
+    made = ten_weeks(seed, scenario=name, start_ms=start)
+    prices = policy.with_name(f"{policy.stem}.prices.yaml")
+    contents = (
+        (out, b"\n".join(made.usage) + b"\n"),
+        (outcomes, b"\n".join(made.outcomes) + b"\n"),
+        (policy, made.policy_yaml(prices.name).encode()),
+        (prices, made.prices_yaml().encode()),
+        (labels, made.labels.to_json()),
+    )
+    for path, content in contents:
+        with open_output(path, whole=True) as file:
+            file.write(content)
+    said = {"seed": seed, "scenario": name, "records": len(made.usage), "outcomes": len(made.outcomes)}
+    click.echo(json.dumps({**said, "episodes": len(made.labels.episodes), "benign": len(made.labels.benign)}))
 
 
 def _time(count: int, rate: float | None, speed: float, start: int | None, span_hours: float | None) -> dict[str, Any]:
