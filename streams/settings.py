@@ -36,12 +36,15 @@ from streams.settings_layers import (
 )
 from streams.settings_problems import problems_of
 from streams.settings_sections import (
+    AlertmanagerSettings,
     DeadLetterSettings,
     DedupeSettings,
+    ForwardSettings,
     MetricSettings,
     OutcomeSettings,
     PriceSettings,
     StateSettings,
+    WebhookSettings,
     WindowSettings,
 )
 
@@ -135,6 +138,12 @@ class Settings(BaseSettings):
     """Memory of the local store."""
     metrics: MetricSettings = MetricSettings()
     """Bounds of the metrics."""
+    forward: ForwardSettings = ForwardSettings()
+    """What the bridges have in common."""
+    alertmanager: AlertmanagerSettings = AlertmanagerSettings()
+    """The bridge to Alertmanager."""
+    webhook: WebhookSettings = WebhookSettings()
+    """The bridge to a webhook."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Least severe log line shown."""
     log_format: Literal["auto", "json", "console"] = "auto"

@@ -1,0 +1,69 @@
+"""What a bridge counts, for Prometheus; ``docs/subscribers.md`` lists it, and a test compares the two."""
+
+from enum import StrEnum
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, start_http_server
+
+from streams.errors import ConfigError
+from streams.subscribers.retrying import Reason
+
+__all__ = ["BridgeMetrics", "Failed"]
+
+
+class Failed(StrEnum):
+    """Why a record does not reach the other side; public, a label and a field of log lines."""
+
+    REFUSED = Reason.REFUSED.value
+    REDIRECTED = Reason.REDIRECTED.value
+    UNREADABLE = "unreadable"
+    NOT_KEPT_FRESH = "not_kept_fresh"
+
+
+class BridgeMetrics:
+    """One bridge's metrics in a registry of their own; every series is there from the start, at zero.
+
+    ``waiting_seconds`` is the age of the oldest record that waits for an answer, 0 when none does.
+    """
+
+    def __init__(self) -> None:
+        self.registry: Final = CollectorRegistry()
+        self.forwarded: Final = self._counter(
+            "assay_forward_alerts_total",
+            "Alert records delivered, by the state they said; what is only kept fresh is not counted.",
+            "state", ("firing", "resolved"),
+        )  # fmt: skip
+        self.failed: Final = self._counter(
+            "assay_forward_failed_total", "Alert records that were given up, by reason; each is logged.",
+            "reason", tuple(Failed),
+        )  # fmt: skip
+        self.retries: Final = self._counter(
+            "assay_forward_retries_total", "Requests that did not get through and are tried again, by reason.",
+            "reason", tuple(reason for reason in Reason if reason.retried),
+        )  # fmt: skip
+        self.lag_records: Final = Gauge(
+            "assay_forward_lag_records", "Offsets between what is delivered and the end of the topic.",
+            registry=self.registry,
+        )  # fmt: skip
+        self.waiting_seconds: Final = Gauge(
+            "assay_forward_waiting_seconds", "Age of the oldest record that waits to be delivered, 0 if none does.",
+            registry=self.registry,
+        )  # fmt: skip
+        self.firing: Final = Gauge(
+            "assay_forward_firing_alerts", "Alerts that the Alertmanager bridge keeps fresh.", registry=self.registry
+        )
+
+    def serve(self, host: str, port: int) -> None:
+        """Answer at ``/metrics``. Raises ConfigError where the port cannot be had."""
+        try:
+            start_http_server(port, addr=host, registry=self.registry)
+        except OSError as error:
+            raise ConfigError(
+                f"forward.metrics_port: cannot listen on {host}:{port} ({error.strerror}); give another port"
+            ) from error
+
+    def _counter(self, name: str, text: str, label: str, values: tuple[str, ...]) -> Counter:
+        counter = Counter(name, text, [label], registry=self.registry)
+        for value in values:
+            counter.labels(value)
+        return counter
