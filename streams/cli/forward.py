@@ -1,5 +1,6 @@
 """``assay forward``: alerts passed on to systems that do not read Kafka."""
 
+import logging
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -139,6 +140,9 @@ def _run(
     from streams.subscribers.bridge_metrics import BridgeMetrics
 
     configure_logging(settings.log_level, settings.log_format)
+    if settings.log_level == "info":
+        # The client tells every step of joining a group, and says at warning what matters.
+        logging.getLogger("kafka").setLevel(logging.WARNING)
     metrics = BridgeMetrics()
     if settings.forward.metrics_port:
         metrics.serve(settings.forward.metrics_host, settings.forward.metrics_port)

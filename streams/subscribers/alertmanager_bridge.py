@@ -105,10 +105,14 @@ class AlertmanagerBridge:
         self._ends = self._reader.ends()
         for partition in partitions:
             committed = self._reader.committed(partition)
-            # A group that is new has told nobody of anything: what ended before it began is no news to anyone.
-            self._committed[partition] = self._ends[partition] if committed is None else committed
+            if committed is None:
+                # A group that is new has told nobody of anything: what ended before it began is no news to anyone. Said
+                # at once, or what ends between a crash and the next start would be taken for older than the group.
+                committed = self._ends[partition]
+                self._reader.commit({partition: committed})
+            self._committed[partition] = committed
         self._reader.rewind(partitions)
-        log.info("forward_begins", partitions=sorted(partitions), committed=dict(sorted(self._committed.items())))
+        log.info("forward_begins", committed=dict(sorted(self._committed.items())))
 
     @property
     def _loaded(self) -> bool:
@@ -180,4 +184,4 @@ class AlertmanagerBridge:
             self._waiting_since_ms = now_ms
         since_ms = now_ms if self._waiting_since_ms is None else self._waiting_since_ms
         self._metrics.waiting_seconds.set((now_ms - since_ms) / 1_000)
-        self._metrics.firing.set(self._board.firing)
+        self._metrics.show_firing(self._board.firing)

@@ -105,7 +105,7 @@ def run_bridge(
                 if time.monotonic() - measured >= _MEASURE_SECONDS:
                     measured = time.monotonic()
                     lag = sum(max(0, end - bridge.delivered(number)) for number, end in reader.ends().items())
-                    metrics.lag_records.set(lag)
+                    metrics.show_lag(lag)
             except (DependencyError, KafkaError) as error:
                 log.warning("source_unavailable", detail=str(error))
                 _wait(_DEPENDENCY_SECONDS, stopping)

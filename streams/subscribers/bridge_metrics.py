@@ -21,16 +21,13 @@ class Failed(StrEnum):
 
 
 class BridgeMetrics:
-    """One bridge's metrics in a registry of their own; every series is there from the start, at zero.
-
-    ``waiting_seconds`` is the age of the oldest record that waits for an answer, 0 when none does.
-    """
+    """One bridge's metrics in a registry of their own; what is not known, or not this bridge's, has no sample."""
 
     def __init__(self) -> None:
         self.registry: Final = CollectorRegistry()
         self.forwarded: Final = self._counter(
             "assay_forward_alerts_total",
-            "Alert records delivered, by the state they said; what is only kept fresh is not counted.",
+            "Alert records delivered, by state; what is told to be kept fresh is not counted, what is told after a rebalance is.",
             "state", ("firing", "resolved"),
         )  # fmt: skip
         self.failed: Final = self._counter(
@@ -41,17 +38,26 @@ class BridgeMetrics:
             "assay_forward_retries_total", "Requests that did not get through and are tried again, by reason.",
             "reason", tuple(reason for reason in Reason if reason.retried),
         )  # fmt: skip
-        self.lag_records: Final = Gauge(
-            "assay_forward_lag_records", "Offsets between what is delivered and the end of the topic.",
-            registry=self.registry,
-        )  # fmt: skip
         self.waiting_seconds: Final = Gauge(
             "assay_forward_waiting_seconds", "Age of the oldest record that waits to be delivered, 0 if none does.",
             registry=self.registry,
         )  # fmt: skip
-        self.firing: Final = Gauge(
-            "assay_forward_firing_alerts", "Alerts that the Alertmanager bridge keeps fresh.", registry=self.registry
-        )
+        self._lag: Gauge | None = None
+        self._firing: Gauge | None = None
+
+    def show_lag(self, records: int) -> None:
+        """How far behind the end of the topic the bridge is, once that is known."""
+        if self._lag is None:
+            text = "Offsets between what is delivered and the end of the topic."
+            self._lag = Gauge("assay_forward_lag_records", text, registry=self.registry)
+        self._lag.set(records)
+
+    def show_firing(self, alerts: int) -> None:
+        """How many alerts fire, where the bridge has to know."""
+        if self._firing is None:
+            text = "Alerts that fire, as far as the Alertmanager bridge has read."
+            self._firing = Gauge("assay_forward_firing_alerts", text, registry=self.registry)
+        self._firing.set(alerts)
 
     def serve(self, host: str, port: int) -> None:
         """Answer at ``/metrics``. Raises ConfigError where the port cannot be had."""

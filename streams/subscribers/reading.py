@@ -98,6 +98,7 @@ class TopicReader(Generic[R]):
             raise ValueError(f"{min(reserved)} is set by the subscriber itself; leave it out of client_options")
         self.topic: Final = topic
         self._codec = codec
+        self._earliest = earliest
         self._registry_url = schema_registry_url
         self._registry: SchemaRegistry | None = None
         self._loop: asyncio.Runner | None = None
@@ -194,9 +195,26 @@ class TopicReader(Generic[R]):
         for partition in partitions:
             self._kafka.seek_to_beginning(self._place(partition))
 
-    def seek(self, partition: int, offset: int) -> None:
-        """Read on from there."""
-        self._kafka.seek(self._place(partition), offset)
+    def go_to_committed(self) -> dict[int, int]:
+        """Read on from where the group said it was, and give those places.
+
+        To be called after a rebalance: the client goes on in the middle of what it keeps, also where records that it
+        has handed out were never committed. A group that is new and begins with the next record says so at once, or a
+        crash would make it begin later still.
+        """
+        places: dict[int, int] = {}
+        for partition in sorted(self.partitions):
+            committed = self.committed(partition)
+            if committed is None and self._earliest:
+                self.rewind([partition])
+                places[partition] = 0
+                continue
+            if committed is None:
+                committed = self.ends()[partition]
+                self.commit({partition: committed})
+            self._kafka.seek(self._place(partition), committed)
+            places[partition] = committed
+        return places
 
     def pause(self) -> None:
         """Let ``poll`` bring nothing, and only keep the membership."""

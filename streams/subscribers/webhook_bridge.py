@@ -74,13 +74,13 @@ class WebhookBridge:
         entries = self._reader.poll(wait_seconds)
         self._stale |= self._reader.take_rebalance()
         if self._stale:
-            # Positions are the committed ones again: what is ours still comes again from there.
+            # What was read and not committed comes again, if it is still ours.
             self._waiting.clear()
             self._handled.clear()
-            partitions = self._reader.partitions
-            self._committed = {number: self._reader.committed(number) or 0 for number in partitions}
+            self._committed = self._reader.go_to_committed()
             self._stale = False
-            log.info("forward_begins", partitions=sorted(partitions), committed=dict(sorted(self._committed.items())))
+            log.info("forward_begins", committed=self._committed)
+            return
         self._waiting.extend(entries)
         while self._waiting and self._courier.ready:
             if not self._settle(self._waiting[0]):
