@@ -109,7 +109,7 @@ class Settings(BaseSettings):
     web_port: Annotated[int, Field(ge=0, le=65_535)] = 6066
     """Port of health and metrics; 0 takes a free one."""
     session_timeout_seconds: Annotated[float, Field(ge=2, le=300)] = 20.0
-    """Silence after which the group gives a worker's partitions to others."""
+    """Silence after which the group gives a worker's, or a bridge's, partitions to others."""
     commit_interval_ms: Annotated[int, Field(ge=1, le=10_000)] = 100
     """Longest time between two transactions of a busy partition."""
     commit_max_events: Annotated[int, Field(ge=1, le=1_000_000)] = 20_000

@@ -25,7 +25,14 @@ if TYPE_CHECKING:
 __all__ = ["alertmanager", "forward", "webhook"]
 
 _SOURCE = ("brokers", "topic_prefix", "schema_registry_url")
-_COMMON = ("forward.timeout_seconds", "forward.metrics_host", "forward.metrics_port", "log_level", "log_format")
+_COMMON = (
+    "session_timeout_seconds",
+    "forward.timeout_seconds",
+    "forward.metrics_host",
+    "forward.metrics_port",
+    "log_level",
+    "log_format",
+)
 
 
 class _Source(NamedTuple):
@@ -147,11 +154,13 @@ def _run(
     if settings.forward.metrics_port:
         metrics.serve(settings.forward.metrics_host, settings.forward.metrics_port)
     prefix = settings.topic_prefix
+    session_ms = int(settings.session_timeout_seconds * 1_000)
     source = _Source(settings.brokers, prefix + topics.ALERTS, prefix + group, settings.schema_registry_url)
     with _stop_on_signals() as stopped:
         run_bridge(
             source, url, build, earliest=earliest, timeout_seconds=settings.forward.timeout_seconds, metrics=metrics,
             stopping=stopped.is_set,
+            client_options={"session_timeout_ms": session_ms, "heartbeat_interval_ms": min(3_000, session_ms // 3)},
         )  # fmt: skip
 
 

@@ -31,7 +31,8 @@ def topic(kafka: str, topic_prefix: str) -> str:
 
 def bridge(directory: Path, kafka: str, prefix: str, url: str, *more: str) -> Bridge:
     """``assay forward alertmanager``, quick enough in keeping alerts fresh to be seen."""
-    options = ("--brokers", kafka, "--topic-prefix", prefix, "--url", url, "--resolve-after-seconds", "12")
+    options = ("--brokers", kafka, "--topic-prefix", prefix, "--url", url, "--resolve-after-seconds", "12",
+               "--session-timeout-seconds", "6")  # fmt: skip
     return Bridge(directory, "alertmanager", *options, *more)
 
 
@@ -120,8 +121,9 @@ def test_a_bridge_that_starts_again_loses_and_revives_nothing(
         assert set(shown(url)) == {"stays", "new"}
 
 
-def test_a_broker_that_does_not_answer_is_said_in_a_sentence() -> None:
-    failed = assay("forward", "alertmanager", "--url", "http://127.0.0.1:9", "--brokers", "127.0.0.1:9")
+def test_a_topic_that_is_missing_is_said_in_a_sentence(kafka: str, topic_prefix: str) -> None:
+    failed = assay("forward", "alertmanager", "--url", "http://127.0.0.1:9", "--brokers", kafka,
+                   "--topic-prefix", topic_prefix)  # fmt: skip
     assert failed.returncode == 4
-    assert "no Kafka broker answers at 127.0.0.1:9" in failed.stderr
+    assert f"there is no topic {topic_prefix}assay.alerts.v1 at {kafka}" in failed.stderr
     assert "Traceback" not in failed.stderr
