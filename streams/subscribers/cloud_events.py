@@ -30,7 +30,7 @@ def event_id(alert: Alert) -> str:
 
     It is a header too, and signed together with what follows it after a dot: it is plain ASCII and has no dot itself.
     """
-    return f"{quote(alert.alert_id, safe='').replace('.', '%2E')}/{alert.revision}"
+    return f"{quote(alert.alert_id, safe=':').replace('.', '%2E')}/{alert.revision}"
 
 
 def message(alert: Alert, topic: str, *, binary: bool) -> Message:
