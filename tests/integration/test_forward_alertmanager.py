@@ -121,6 +121,23 @@ def test_a_bridge_that_starts_again_loses_and_revives_nothing(
         assert set(shown(url)) == {"stays", "new"}
 
 
+def test_bridges_of_one_group_share_the_alerts_and_take_over_from_each_other(
+    kafka: str, topic: str, topic_prefix: str, alertmanager: Alertmanager, tmp_path: Path
+) -> None:
+    url, names = alertmanager.url, {f"alert-{number}" for number in range(20)}
+    with bridge(tmp_path, kafka, topic_prefix, url) as first, bridge(tmp_path, kafka, topic_prefix, url) as second:
+        publish(kafka, topic, [alert(name) for name in sorted(names)])
+        eventually("all are shown", lambda: shown(url), lambda them: set(them) == names)
+        firing = lambda: [it.metric("assay_forward_firing_alerts") or 0 for it in (first, second)]  # noqa: E731
+        eventually("each keeps some fresh", firing, lambda them: all(them) and sum(them) == len(names))
+        first.kill()
+        gone = {name for name in names if name.endswith("7")}
+        publish(kafka, topic, [alert(name, 2, state="resolved") for name in sorted(gone)])
+        eventually("the other keeps the rest", firing, lambda them: them[1] == len(names - gone))
+        eventually("the state is the topic's", lambda: set(shown(url)), lambda them: them == names - gone)
+        assert second.stop() == 0
+
+
 def test_a_topic_that_is_missing_is_said_in_a_sentence(kafka: str, topic_prefix: str) -> None:
     failed = assay("forward", "alertmanager", "--url", "http://127.0.0.1:9", "--brokers", kafka,
                    "--topic-prefix", topic_prefix)  # fmt: skip

@@ -1,17 +1,21 @@
 """The subscribers against a real Kafka: every encoding, committed records only, at least once, once in a process."""
 
+import json
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from confluent_kafka import Producer
 
 from streams.core.alerts import Alert
-from streams.core.avro import ALERT, KPI
+from streams.core.avro import ALERT, KPI, schema_text
 from streams.core.topics import ALERTS, KPIS
 from streams.core.windows import Window
+from streams.errors import DependencyError
 from streams.subscribers import AlertSubscriber, BrokerUnavailable, KpiSubscriber
 from streams.topics_admin import apply
+from tests.integration.workers import eventually
 from tests.unit.report.records import kpi
 from tests.unit.subscribers.alerts import alert
 
@@ -123,6 +127,77 @@ def test_kpis_are_read_in_the_same_way(kafka: str, topic: str, topic_prefix: str
         records = iter(subscriber)
         assert [next(records).revision, next(records).revision] == [1, 2]
         records.close()
+
+
+@pytest.fixture
+def registry() -> Iterator[tuple[str, list[str]]]:
+    """A registry that knows the alert's schema as number 7, and what it was asked."""
+    asked: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            known = self.path == "/schemas/ids/7"
+            body = {"schema": schema_text("alert")} if known else {"error_code": 40403, "message": "not found"}
+            text = json.dumps(body).encode()
+            self.send_response(200 if known else 404)
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}", asked
+    server.shutdown()
+    server.server_close()
+
+
+def test_with_a_registry_its_wire_format_is_read_and_the_registry_asked_once(
+    kafka: str, topic: str, registry: tuple[str, list[str]]
+) -> None:
+    url, asked = registry
+    send(kafka, topic, [("a", ALERT.to_confluent(alert("a"), 7)), ("a", ALERT.to_confluent(alert("a", 2), 7))])
+    send(kafka, topic, [("a", ALERT.to_confluent(alert("a", 3), 8)), ("a", ALERT.to_avro(alert("a", 4)))])
+    with AlertSubscriber(kafka, group=f"{topic}-1", topic=topic, schema_registry_url=url) as subscriber:
+        assert taken(subscriber, 3) == [("a", 1), ("a", 2), ("a", 4)]
+        assert subscriber.unreadable == 1
+    assert asked.count("/schemas/ids/7") == 1
+
+
+def test_a_registry_that_is_away_loses_nothing(kafka: str, topic: str, registry: tuple[str, list[str]]) -> None:
+    send(kafka, topic, [("a", ALERT.to_confluent(alert("a"), 7))])
+    with AlertSubscriber(kafka, group=f"{topic}-1", topic=topic, schema_registry_url="http://127.0.0.1:9") as away:
+        for _ in range(2):
+            with pytest.raises(DependencyError, match="schema registry at"):
+                taken(away, 1)
+    with AlertSubscriber(kafka, group=f"{topic}-1", topic=topic, schema_registry_url=registry[0]) as subscriber:
+        assert taken(subscriber, 1) == [("a", 1)]
+
+
+def test_members_of_a_group_share_the_alerts_and_a_member_that_leaves_hands_over(kafka: str, topic: str) -> None:
+    found: list[tuple[str, int]] = []
+
+    def read(subscriber: AlertSubscriber) -> None:
+        with subscriber:
+            subscriber.run(lambda record: found.append((record.alert_id, record.revision)))
+
+    members = [AlertSubscriber(kafka, group=f"{topic}-1", topic=topic) for _ in range(2)]
+    threads = [threading.Thread(target=read, args=(member,)) for member in members]
+    for thread in threads:
+        thread.start()
+    names = [f"alert-{number}" for number in range(30)]
+    eventually("both have partitions", lambda: [len(it._reader.partitions) for it in members], all)
+    send(kafka, topic, [(name, ALERT.to_avro(alert(name))) for name in names])
+    eventually("all are read", lambda: sorted(found), lambda them: len(set(them)) == len(names))
+    members[0].stop()
+    threads[0].join(30)
+    send(kafka, topic, [(name, ALERT.to_avro(alert(name, 2))) for name in names])
+    eventually("the other reads on", lambda: set(found), lambda them: len(them) == 2 * len(names))
+    members[1].stop()
+    threads[1].join(30)
 
 
 def test_a_topic_or_broker_that_is_not_there_is_said(kafka: str, topic: str) -> None:
