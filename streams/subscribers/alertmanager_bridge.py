@@ -67,10 +67,27 @@ class AlertmanagerBridge:
         # Until it has begun as a whole: Kafka may go away in the middle of it.
         self._stale = False
         self._waiting_since_ms: int | None = None
-        self._forget()
+        self._board = self._new_board()
+        # What was known before the last rebalance, kept fresh until as much is known again.
+        self._former: Board | None = None
+        self._loaded = False
+        self._ends: dict[int, int] = {}
+        self._committed: dict[int, int] = {}
 
     def turn(self, wait_seconds: float) -> None:
         """Read what has come, tell what is due, commit what is told."""
+        try:
+            self._read(wait_seconds)
+        finally:
+            # Also when Kafka is away: what fires must not seem to have ended because nobody can be asked.
+            if self._former is not None:
+                self._tell(self._former.due(self._now_ms()), self._former)
+            self._tell(self._due(), self._board)
+            self._measure()
+        if self._loaded and self._board.settled:
+            self._commit()
+
+    def _read(self, wait_seconds: float) -> None:
         if self._board.ended >= _MOST_WAITING:
             self._reader.pause()
         else:
@@ -80,42 +97,38 @@ class AlertmanagerBridge:
         if self._stale:
             # What was read comes again from the beginning, together with what only others have read so far.
             self._begin()
-            self._stale = False
             return
         for entry in entries:
             self._take(entry)
-        if self._loaded or self._board.ended >= _MOST_WAITING:
-            self._tell()
-        if self._loaded and self._board.settled:
-            self._commit()
-        self._measure()
+        if not self._loaded and self._reached_ends():
+            self._loaded, self._former = True, None
 
     def delivered(self, partition: int) -> int:
         """How far everything was told: an offset of the topic."""
         return self._committed.get(partition, 0)
 
-    def _forget(self) -> None:
-        self._board = Board(resend_ms=self._valid_ms // _TELLINGS, most=_MOST_FIRING)
-        self._ends: dict[int, int] = {}
-        self._committed: dict[int, int] = {}
-
     def _begin(self) -> None:
-        self._forget()
-        partitions = self._reader.partitions
-        self._ends = self._reader.ends()
-        for partition in partitions:
-            committed = self._reader.committed(partition)
-            if committed is None:
+        ends = self._reader.ends()
+        committed: dict[int, int] = {}
+        for partition, end in ends.items():
+            place = self._reader.committed(partition)
+            if place is None:
                 # A group that is new has told nobody of anything: what ended before it began is no news to anyone. Said
                 # at once, or what ends between a crash and the next start would be taken for older than the group.
-                committed = self._ends[partition]
-                self._reader.commit({partition: committed})
-            self._committed[partition] = committed
-        self._reader.rewind(partitions)
-        log.info("forward_begins", committed=dict(sorted(self._committed.items())))
+                place = end
+                self._reader.commit({partition: place})
+            committed[partition] = place
+        self._reader.rewind(ends)
+        if self._loaded:
+            self._former = self._board
+        self._board, self._ends, self._committed = self._new_board(), ends, committed
+        self._loaded = self._stale = False
+        log.info("forward_begins", committed=dict(sorted(committed.items())))
 
-    @property
-    def _loaded(self) -> bool:
+    def _new_board(self) -> Board:
+        return Board(resend_ms=self._valid_ms // _TELLINGS, most=_MOST_FIRING)
+
+    def _reached_ends(self) -> bool:
         return all(self._reader.position(partition) >= end for partition, end in self._ends.items())
 
     def _take(self, entry: Entry[Alert]) -> None:
@@ -135,8 +148,14 @@ class AlertmanagerBridge:
             self._said_overfull = True
             log.error("too_many_alerts", firing=self._board.firing, kept_fresh=_MOST_FIRING)
 
-    def _tell(self) -> None:
+    def _due(self) -> list[Notice]:
         due = self._board.due(self._now_ms())
+        if self._loaded:
+            return due
+        # What fires may have ended further on in the log; what has ended is told early only to make room.
+        return [notice for notice in due if notice.key is None] if self._board.ended >= _MOST_WAITING else []
+
+    def _tell(self, due: Sequence[Notice], board: Board) -> None:
         while due and self._courier.ready:
             batch = due[: 1 if self._singly else _BATCH]
             reason = self._send(batch)
@@ -146,7 +165,7 @@ class AlertmanagerBridge:
                 # Alertmanager refuses a batch for one alert in it: find out which.
                 self._singly = True
                 continue
-            self._settle(batch, reason)
+            self._settle(board, batch, reason)
             due = due[len(batch) :]
         if not due:
             self._singly = False
@@ -156,7 +175,7 @@ class AlertmanagerBridge:
         body = [postable(notice.alert, now_ms, self._valid_ms, self._console_url) for notice in batch]
         return self._courier.send(msgspec.json.encode(body), _HEADERS)
 
-    def _settle(self, batch: Sequence[Notice], reason: Reason) -> None:
+    def _settle(self, board: Board, batch: Sequence[Notice], reason: Reason) -> None:
         for notice in batch:
             alert = notice.alert
             if reason is not Reason.DELIVERED:
@@ -166,9 +185,9 @@ class AlertmanagerBridge:
                     "alert_not_forwarded", reason=reason.value, alert_id=alert.alert_id, revision=alert.revision,
                     status=answer.status, detail=answer.detail,
                 )  # fmt: skip
-            elif not self._board.was_told(notice):
+            elif not board.was_told(notice):
                 self._metrics.forwarded.labels(alert.state).inc()
-        self._board.told(batch, self._now_ms())
+        board.told(batch, self._now_ms())
 
     def _commit(self) -> None:
         reached = {partition: self._reader.position(partition) for partition in self._reader.partitions}

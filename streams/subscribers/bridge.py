@@ -98,7 +98,7 @@ def run_bridge(
         # Jitter is no secret.
         courier = Courier(poster.post, metrics, now_seconds=time.monotonic, jitter=random.random)
         bridge = build(reader, courier, metrics, SystemClock().now_ms)
-        measured = float("-inf")
+        trouble, measured = "", float("-inf")
         while not stopping():
             try:
                 bridge.turn(_TURN_SECONDS)
@@ -106,8 +106,11 @@ def run_bridge(
                     measured = time.monotonic()
                     lag = sum(max(0, end - bridge.delivered(number)) for number, end in reader.ends().items())
                     metrics.show_lag(lag)
+                trouble = ""
             except (DependencyError, KafkaError) as error:
-                log.warning("source_unavailable", detail=str(error))
+                if type(error).__name__ != trouble:
+                    trouble = type(error).__name__
+                    log.warning("source_unavailable", detail=f"{trouble}: {error}")
                 _wait(_DEPENDENCY_SECONDS, stopping)
     finally:
         poster.close()

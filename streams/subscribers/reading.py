@@ -33,6 +33,11 @@ _RESERVED: Final = frozenset({
     "isolation_level", "key_deserializer", "value_deserializer",
 })  # fmt: skip
 _POLL_SECONDS: Final = 0.5
+#: How long a question to the brokers may take: the client's own patience is half a minute, and whoever reads has
+#: something to keep fresh, or wants to stop.
+_ASK_MS: Final = 5_000
+_BOOTSTRAP_MS: Final = 10_000
+_LEAVE_MS: Final = 2_000
 #: When nothing has come for this long though there is something, nothing will.
 _PATIENCE_SECONDS: Final = 60.0
 
@@ -105,12 +110,13 @@ class TopicReader(Generic[R]):
         self._rebalances = _Rebalances()
         self._kafka = _connect(brokers, {
             "group_id": group, "auto_offset_reset": "earliest" if earliest else "latest",
-            "client_id": f"assay-subscriber-{os.getpid()}", "metrics_enabled": False, **options,
+            "client_id": f"assay-subscriber-{os.getpid()}", "metrics_enabled": False,
+            "bootstrap_timeout_ms": _BOOTSTRAP_MS, **options,
         })  # fmt: skip
         try:
             self._take(brokers, group)
         except BaseException:
-            self._kafka.close(autocommit=False)
+            self._kafka.close(autocommit=False, timeout_ms=_LEAVE_MS)
             raise
 
     def _take(self, brokers: str, group: str | None) -> None:
@@ -162,16 +168,16 @@ class TopicReader(Generic[R]):
 
     def position(self, partition: int) -> int:
         """The offset that is read next."""
-        return int(self._kafka.position(self._place(partition)))
+        return int(self._kafka.position(self._place(partition), timeout_ms=_ASK_MS))
 
     def ends(self) -> dict[int, int]:
         """Behind the last committed record of each partition read now."""
-        ends = self._kafka.end_offsets(list(self._kafka.assignment()))
+        ends = self._kafka.end_offsets(list(self._kafka.assignment()), timeout_ms=_ASK_MS)
         return {place.partition: end for place, end in ends.items()}
 
     def committed(self, partition: int) -> int | None:
         """How far the group says it is; None when it has said nothing yet."""
-        offset: int | None = self._kafka.committed(self._place(partition))
+        offset: int | None = self._kafka.committed(self._place(partition), timeout_ms=_ASK_MS)
         return offset
 
     def commit(self, offsets: Mapping[int, int]) -> bool:
@@ -182,9 +188,8 @@ class TopicReader(Generic[R]):
         if not offsets:
             return True
         try:
-            self._kafka.commit({
-                self._place(partition): OffsetAndMetadata(offset, "", -1) for partition, offset in offsets.items()
-            })  # fmt: skip
+            places = {self._place(number): OffsetAndMetadata(offset, "", -1) for number, offset in offsets.items()}
+            self._kafka.commit(places, timeout_ms=_ASK_MS)
         except KafkaError as error:
             _LOG.warning("positions in %s were not committed, records may come again: %r", self.topic, error)
             return False
@@ -243,7 +248,7 @@ class TopicReader(Generic[R]):
 
     def close(self) -> None:
         """Leave the group and disconnect; safe to call twice."""
-        self._kafka.close(autocommit=False)
+        self._kafka.close(autocommit=False, timeout_ms=_LEAVE_MS)
         if self._loop is not None:
             if self._registry is not None:
                 self._loop.run(self._registry.close())

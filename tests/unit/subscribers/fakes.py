@@ -4,6 +4,8 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from kafka.errors import KafkaTimeoutError
+
 from streams.core.alerts import Alert
 from streams.subscribers.bridge_metrics import BridgeMetrics
 from streams.subscribers.posting import Courier
@@ -25,6 +27,7 @@ class FakeReader:
         self.rebalanced = True
         self.paused = False
         self.commits_fail = False
+        self.away = False
         self.append(*alerts)
 
     def append(self, *alerts: Alert | str | None, key: bytes = b"") -> None:
@@ -49,6 +52,8 @@ class FakeReader:
         return happened
 
     def ends(self) -> dict[int, int]:
+        if self.away:
+            raise KafkaTimeoutError
         return {0: len(self.log)}
 
     def position(self, _partition: int) -> int:

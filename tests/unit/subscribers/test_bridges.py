@@ -3,6 +3,7 @@
 from typing import Any, cast
 
 import pytest
+from kafka.errors import KafkaTimeoutError
 from structlog.testing import capture_logs
 
 from streams.core.alerts import Alert
@@ -127,6 +128,34 @@ def test_a_rebalance_reads_again_from_the_beginning() -> None:
     stand.turn()
     assert [name for name, _ in stand.told()] == ["a", "b", "b", "a"]
     assert stand.reader.committed_offset == 3
+
+
+def test_what_fires_is_kept_fresh_while_kafka_is_away_and_what_is_known_is_not_forgotten() -> None:
+    stand = alertmanager(alert("a"))
+    stand.turn()
+    stand.reader.rebalanced = stand.reader.away = True
+    for _ in range(2):
+        stand.later(10)
+        with pytest.raises(KafkaTimeoutError):
+            stand.turn(1)
+    assert [name for name, _ in stand.told()] == ["a", "a", "a"]
+    stand.reader.append(alert("a", 2, state="resolved"))
+    stand.reader.away = False
+    stand.turn()
+    assert value(stand.metrics, "assay_forward_alerts_total", state="resolved") == 1
+    stand.later(10)
+    stand.turn()
+    assert len(stand.told()) == 4
+
+
+def test_many_ends_are_told_before_the_end_of_the_topic_is_reached(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(alertmanager_bridge, "_MOST_WAITING", 2)
+    log = [alert(name, 2, state="resolved") for name in "ab"]
+    stand = alertmanager(*log, alert("f"), alert("c", 2, state="resolved"), alert("f", 2, state="resolved"))
+    monkeypatch.setattr(stand.reader, "poll", lambda _wait, _poll=stand.reader.poll: _poll(0, 1))
+    stand.turn(8)
+    assert stand.told() == [("a", False), ("b", False), ("c", False), ("f", False)]
+    assert stand.reader.committed_offset == 5
 
 
 def test_reading_waits_while_too_many_ends_do(monkeypatch: pytest.MonkeyPatch) -> None:
