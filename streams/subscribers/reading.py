@@ -9,7 +9,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import TracebackType
-from typing import Any, Final, Generic, NamedTuple, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, Self, TypeVar
 
 import kafka
 import msgspec
@@ -18,8 +18,10 @@ from kafka.structs import OffsetAndMetadata, TopicPartition
 
 from streams.core.avro import RecordCodec, UnreadableRecordError
 from streams.core.wire import schema_ids
-from streams.registry import SchemaRegistry
 from streams.subscribers.errors import BrokerUnavailable
+
+if TYPE_CHECKING:
+    from streams.registry import SchemaRegistry
 
 __all__ = ["Entry", "TopicReader", "newest_by_key"]
 
@@ -270,6 +272,9 @@ class TopicReader(Generic[R]):
         if self._registry_url is None:
             return
         if self._registry is None or self._loop is None:
+            # An HTTP client, which most subscribers do not need.
+            from streams.registry import SchemaRegistry
+
             self._registry, self._loop = SchemaRegistry(self._registry_url), asyncio.Runner()
         if unknown := self._registry.unsettled(schema_ids(values)):
             self._loop.run(self._registry.ensure(unknown))

@@ -28,8 +28,8 @@ def test_a_broker_that_is_away_ends_a_command_as_a_dependency() -> None:
     ("wanted", "unwanted"),
     [
         ("verify_signature", {"kafka", "aiokafka", "faust", "aiohttp", "prometheus_client", "rocksdict", "pydantic"}),
-        ("AlertSubscriber", {"aiokafka", "faust", "mode", "prometheus_client", "rocksdict", "pydantic"}),
-        ("KpiSubscriber", {"aiokafka", "faust", "mode", "prometheus_client", "rocksdict", "pydantic"}),
+        ("AlertSubscriber", {"aiohttp", "aiokafka", "faust", "mode", "prometheus_client", "rocksdict", "pydantic"}),
+        ("KpiSubscriber", {"aiohttp", "aiokafka", "faust", "mode", "prometheus_client", "rocksdict", "pydantic"}),
     ],
 )
 def test_a_program_loads_only_what_it_uses(wanted: str, unwanted: set[str]) -> None:
