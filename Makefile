@@ -40,6 +40,10 @@ kernel: venv ## Compile the hot core with mypyc, where there is a C compiler
 browser: venv ## Install a headless Chromium for the tests of pages, where that is possible
 	@$(BIN)/python -m deploy.browser
 
+.PHONY: alertmanager
+alertmanager: venv ## Install an Alertmanager for the tests of the bridge, where that is possible
+	@$(BIN)/python -m deploy.alertmanager
+
 .PHONY: lint
 lint: venv ## Check style, types and layering
 	$(BIN)/ruff check .
@@ -48,7 +52,7 @@ lint: venv ## Check style, types and layering
 	$(BIN)/lint-imports --no-cache
 
 .PHONY: test
-test: lint kernel browser ## Check and run every test, real broker included
+test: lint kernel browser alertmanager ## Check and run every test, real broker included
 	$(BIN)/python -m pytest
 
 .PHONY: test-unit

@@ -36,12 +36,15 @@ from streams.settings_layers import (
 )
 from streams.settings_problems import problems_of
 from streams.settings_sections import (
+    AlertmanagerSettings,
     DeadLetterSettings,
     DedupeSettings,
+    ForwardSettings,
     MetricSettings,
     OutcomeSettings,
     PriceSettings,
     StateSettings,
+    WebhookSettings,
     WindowSettings,
 )
 
@@ -106,7 +109,7 @@ class Settings(BaseSettings):
     web_port: Annotated[int, Field(ge=0, le=65_535)] = 6066
     """Port of health and metrics; 0 takes a free one."""
     session_timeout_seconds: Annotated[float, Field(ge=2, le=300)] = 20.0
-    """Silence after which the group gives a worker's partitions to others."""
+    """Silence after which the group gives a worker's, or a bridge's, partitions to others."""
     commit_interval_ms: Annotated[int, Field(ge=1, le=10_000)] = 100
     """Longest time between two transactions of a busy partition."""
     commit_max_events: Annotated[int, Field(ge=1, le=1_000_000)] = 20_000
@@ -135,6 +138,12 @@ class Settings(BaseSettings):
     """Memory of the local store."""
     metrics: MetricSettings = MetricSettings()
     """Bounds of the metrics."""
+    forward: ForwardSettings = ForwardSettings()
+    """What the bridges have in common."""
+    alertmanager: AlertmanagerSettings = AlertmanagerSettings()
+    """The bridge to Alertmanager."""
+    webhook: WebhookSettings = WebhookSettings()
+    """The bridge to a webhook."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Least severe log line shown."""
     log_format: Literal["auto", "json", "console"] = "auto"

@@ -21,6 +21,7 @@ __all__ = [
     "is_service_link",
     "nest",
     "read_yaml",
+    "receiver_url",
     "unknown_variables",
 ]
 
@@ -159,3 +160,9 @@ def http_url(value: str) -> str:
     if not re.fullmatch(r"https?://[^\s/]+(/\S*)?", value):
         raise ValueError("this is not an http or https URL; write for example http://registry:8081")
     return value.rstrip("/")
+
+
+def receiver_url(value: str) -> str:
+    """The URL as it is: to whoever receives there, a slash at its end may matter. Raises ValueError as above."""
+    http_url(value)
+    return value

@@ -7,9 +7,11 @@ from typing import Any, Final, Protocol
 from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 
-__all__ = ["ENV_PREFIX", "env_name", "flag_name", "problems_of", "unknown_key"]
+__all__ = ["ENV_PREFIX", "OWN_SECTIONS", "env_name", "flag_name", "problems_of", "unknown_key"]
 
 ENV_PREFIX: Final = "ASSAY_"
+#: Sections whose settings are flags, of the one command that each belongs to.
+OWN_SECTIONS: Final = frozenset({"alertmanager", "forward", "webhook"})
 
 #: The fix by pydantic's type of error; the context of the error fills the braces.
 _FIXES: Final = {
@@ -49,7 +51,10 @@ def env_name(key: str) -> str:
 
 
 def flag_name(key: str) -> str:
-    """The command-line flag of a dotted key."""
+    """The command-line flag of a dotted key; a command's own section is not named in its flags."""
+    section, _, leaf = key.partition(".")
+    if leaf and section in OWN_SECTIONS:
+        key = leaf
     return "--" + key.replace(".", "-").replace("_", "-")
 
 

@@ -1,17 +1,22 @@
 """The sections of the settings: one frozen model per nested key of the configuration file."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from streams.settings_layers import http_url, receiver_url
+
 __all__ = [
+    "AlertmanagerSettings",
     "DeadLetterSettings",
     "DedupeSettings",
+    "ForwardSettings",
     "MetricSettings",
     "OutcomeSettings",
     "PriceSettings",
     "StateSettings",
+    "WebhookSettings",
     "WindowSettings",
 ]
 
@@ -103,3 +108,42 @@ class MetricSettings(_Section):
 
     max_series: Annotated[int, Field(ge=100, le=1_000_000)] = 5_000
     """Series a worker may expose; further label values are folded into 'other'."""
+
+
+class ForwardSettings(_Section):
+    """What the bridges of `assay forward` have in common."""
+
+    console_url: Annotated[str, AfterValidator(http_url)] | None = None
+    """Where people look at alerts; links lead to /alerts/ALERT_ID below it."""
+    timeout_seconds: Annotated[float, Field(gt=0, le=300)] = 10.0
+    """How long the receiver may take to answer."""
+    metrics_host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
+    """Address of the bridge's metrics; there is no login."""
+    metrics_port: Annotated[int, Field(ge=0, le=65_535)] = 0
+    """Port of the bridge's metrics; 0 serves none."""
+
+
+class AlertmanagerSettings(_Section):
+    """The bridge to Alertmanager, `assay forward alertmanager`."""
+
+    url: Annotated[str, AfterValidator(http_url)] | None = None
+    """Alertmanager's address, such as http://alertmanager:9093, with user and password if it has them."""
+    group: Annotated[str, Field(min_length=1, max_length=249)] = "assay-alertmanager"
+    """Consumer group of the bridge, the topic prefix put before it; bridges of one group share the alerts."""
+    resolve_after_seconds: Annotated[int, Field(ge=4, le=86_400)] = 300
+    """How long Alertmanager takes an alert for firing without being told again; it is told four times as often."""
+
+
+class WebhookSettings(_Section):
+    """The bridge to a webhook, `assay forward webhook`."""
+
+    url: Annotated[str, AfterValidator(receiver_url)] | None = None
+    """Where alerts are posted, with user and password if it has them."""
+    group: Annotated[str, Field(min_length=1, max_length=249)] = "assay-webhook"
+    """Consumer group of the bridge, the topic prefix put before it; bridges of one group share the alerts."""
+    secret_file: Annotated[Path, AfterValidator(Path.expanduser)] | None = None
+    """File with a secret in each line, of 24 bytes or more; each makes a signature."""
+    mode: Literal["structured", "binary"] = "structured"
+    """How CloudEvents are put into a request: whole in the body, or the attributes in headers."""
+    start: Literal["earliest", "latest"] = "earliest"
+    """Where a new group begins: with the last record of every alert, or with what comes next."""

@@ -1,12 +1,9 @@
 """The demo's figures: what the worker's metrics say while it runs, and what the topics say in the end."""
 
-import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
-from typing import Any, Final, NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
-from aiokafka import AIOKafkaConsumer
-from aiokafka.errors import KafkaError
 from prometheus_client.parser import text_string_to_metric_families
 
 from streams.core.avro import DEAD_LETTER, KPI
@@ -14,12 +11,10 @@ from streams.core.deadletters import DeadLetter
 from streams.core.kpis import Kpi
 from streams.core.topics import DEAD_LETTERS, KPIS, USAGE
 from streams.core.windows import Window
-from streams.errors import DependencyError
+from streams.published import read_topic
 from streams.report.ratios import known_spend
 
 __all__ = ["Expected", "Figures", "Published", "figures_of", "read_back", "summary"]
-
-_FETCH_MS: Final = 500
 
 
 class Figures(NamedTuple):
@@ -120,36 +115,17 @@ def read_back(brokers: str, prefix: str) -> Published:
     Raises:
         DependencyError: the topics cannot be read.
     """
-    try:
-        kpis, letters = (asyncio.run(_read_all(brokers, prefix + topic)) for topic in (KPIS, DEAD_LETTERS))
-    except (KafkaError, TimeoutError) as error:
-        raise DependencyError(f"the published records cannot be read back: {error!r}") from error
-    return Published(_current(map(KPI.decode, kpis)), [DEAD_LETTER.decode(letter) for letter in letters])
-
-
-def _current(kpis: Iterable[Kpi]) -> dict[tuple[str, str, str | None, int, int], Kpi]:
     current: dict[tuple[str, str, str | None, int, int], Kpi] = {}
-    for kpi in kpis:
+
+    def keep(kpi: Kpi) -> None:
         window = (kpi.scope, kpi.team, kpi.workflow, kpi.window_size_ms, kpi.window_start)
         if window not in current or kpi.revision > current[window].revision:
             current[window] = kpi
-    return current
 
-
-async def _read_all(brokers: str, topic: str) -> list[bytes]:
-    """The committed records of a topic, from its beginning to what is its end now."""
-    async with AIOKafkaConsumer(
-        topic, bootstrap_servers=brokers, isolation_level="read_committed", enable_auto_commit=False,
-        auto_offset_reset="earliest",
-    ) as consumer:  # fmt: skip
-        ends = await consumer.end_offsets(consumer.assignment())
-        values: list[bytes] = []
-        for place, end in ends.items():
-            # By position, not by a last record: the markers of transactions take offsets and are never delivered.
-            while await consumer.position(place) < end:
-                found = await consumer.getmany(place, timeout_ms=_FETCH_MS)
-                values += [record.value for record in found.get(place, ())]
-        return values
+    letters: list[DeadLetter] = []
+    read_topic(brokers, prefix + KPIS, KPI, keep)
+    read_topic(brokers, prefix + DEAD_LETTERS, DEAD_LETTER, letters.append)
+    return Published(current, letters)
 
 
 def summary(figures: Figures, published: Published, expected: Expected, events_per_second: float) -> dict[str, Any]:

@@ -35,6 +35,7 @@ def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> 
         "report": Lazy("streams.cli.report:report", "Show what a week's spend came to."),
         "simulate": Lazy("streams.cli.simulate:simulate", "Write the usage of a seeded, made-up company."),
         "import": Lazy("streams.cli.imports:imports", "Turn recorded traces and tables into events."),
+        "forward": Lazy("streams.cli.forward:forward", "Pass alerts on to Alertmanager or a webhook."),
         "check": Lazy("streams.cli.check:check", "Check what an operator has set up."),
         "topics": Lazy("streams.cli.topics:topics", "Create and check the Kafka topics."),
     },

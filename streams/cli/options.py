@@ -1,6 +1,7 @@
 """Settings as command-line options: one flag per setting, made from the model, so that the two cannot differ."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar, get_args, get_origin
 
@@ -9,6 +10,7 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 from streams.settings import Origin, Settings, load_settings, origins
+from streams.settings_problems import flag_name
 
 __all__ = ["FLAG_KEYS", "effective_origins", "effective_settings", "settings_options"]
 
@@ -25,11 +27,14 @@ FLAG_KEYS: Final = tuple(
 
 
 def settings_options(*keys: str) -> Callable[[_F], _F]:
-    """Decorator: ``--config`` and one flag for each key. Read them with :func:`effective_settings`."""
+    """Decorator: ``--config`` and one flag for each key. Read them with :func:`effective_settings`.
+
+    The key of a section that is a command's own, ``webhook.url``, is a flag without the section: ``--url``.
+    """
 
     def decorate(function: _F) -> _F:
         for key in reversed(keys):
-            function = _option(key, Settings.model_fields[key])(function)
+            function = _option(key, _field(key))(function)
         return click.option(
             "--config",
             type=click.Path(path_type=Path),
@@ -57,16 +62,23 @@ def _given() -> tuple[Path | None, Mapping[str, object]]:
     return meta.get(_CONFIG), meta.get(_FLAGS, {})
 
 
+def _field(key: str) -> FieldInfo:
+    section, _, leaf = key.rpartition(".")
+    model = type(Settings.model_fields[section].default) if section else Settings
+    found: FieldInfo = model.model_fields[leaf]
+    return found
+
+
 def _option(key: str, field: FieldInfo) -> Callable[[_F], _F]:
     kind = _kind(field.annotation)
-    flag = f"--{key.replace('_', '-')}"
+    flag = flag_name(key)
     default = "" if field.default in (None, "", False) else f"  [default: {field.default}]"
     return click.option(
         flag if kind is not None else f"{flag}/--no-{flag[2:]}",
         type=kind,
         default=None,
         expose_value=False,
-        callback=_remember,
+        callback=partial(_remember, key),
         metavar=None if kind is None or isinstance(kind, click.Choice) else _METAVARS.get(kind.name, "TEXT"),
         help=f"{field.description}{default}",
     )
@@ -84,9 +96,9 @@ def _kind(annotation: Any) -> click.ParamType | None:
     return {int: click.INT, float: click.FLOAT}.get(annotation, click.STRING)
 
 
-def _remember(ctx: click.Context, param: click.Parameter, value: object) -> None:
-    if value is not None and param.name is not None:
-        ctx.meta.setdefault(_FLAGS, {})[param.name] = value
+def _remember(key: str, ctx: click.Context, _param: click.Parameter, value: object) -> None:
+    if value is not None:
+        ctx.meta.setdefault(_FLAGS, {})[key] = value
 
 
 def _remember_config(ctx: click.Context, _param: click.Parameter, value: Path | None) -> None:

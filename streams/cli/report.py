@@ -115,13 +115,11 @@ def _from_files(paths: Sequence[Path]) -> Selection:
 
 
 def _from_topic() -> Selection:
-    from streams.published import read_topic
+    from streams.published import read_kpis
 
     settings = effective_settings()
     selection = Selection()
-    read = read_topic(
-        settings.brokers, settings.topic_prefix + topics.KPIS, selection.add, settings.schema_registry_url
-    )
+    read = read_kpis(settings.brokers, settings.topic_prefix + topics.KPIS, selection.add, settings.schema_registry_url)
     if read.unreadable:
         fix = "" if settings.schema_registry_url else "; with a schema registry, set schema_registry_url"
         click.echo(f"left out {read.unreadable:,} of {read.records:,} records, which cannot be read{fix}", err=True)
