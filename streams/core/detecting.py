@@ -37,7 +37,7 @@ _MOST_STEPS: Final = 300
 #: How many days a shard that had stood still catches up with.
 _MOST_DAYS: Final = 70
 #: An alert of the fast path is over when nothing was found for so long.
-_OVER_MS: Final = {"runaway": 1_800_000, "budget_burn": 26 * 3_600_000}
+_OVER_MS: Final = {"runaway": 6 * 3_600_000, "budget_burn": 26 * 3_600_000}
 _SLOW: Final = ("runaway", "budget_burn")
 
 

@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
 import msgspec
-import numpy as np
 
 from streams.core import keys
 from streams.core.alerting import Circumstances, Reason, rare_enough
@@ -183,7 +182,7 @@ class Judging:
                     Snapshot(
                         team, name, day, history, organisation, people([name]), (),
                         self._regular(watches[name], now), self._policy.team(team), self._policy.workflow(team, name),
-                        expected,
+                        expected, whole=looked_at,
                     )
                 )  # fmt: skip
         names = [name for name in parts if name not in declared]
@@ -200,11 +199,12 @@ class Judging:
         ends_week = iso_week((day + 1) * DAY_MS) > iso_week(day * DAY_MS)
         verdicts: list[_Asked] = []
         for scope in scopes:
-            for detector in self._slow:
-                if (detector.team if scope.workflow is None else detector.workflow) and (
-                    ends_week or not detector.weekly
-                ):
-                    verdicts.append(self._ask(detector, scope))
+            verdicts += [
+                self._ask(detector, scope)
+                for detector in self._slow
+                if (detector.team if scope.workflow is None else detector.workflow)
+                and (ends_week or not detector.weekly)
+            ]
         self._tell(verdicts, (day + 1) * DAY_MS, effects)
 
     def _ask(self, detector: Detector, scope: Snapshot) -> _Asked:
@@ -346,9 +346,9 @@ class Judging:
 
 
 def _typical(history: History, feature: Feature) -> int:
-    """The most of ordinary days, of the last four weeks: all but the one day of most; -1 where there are too few."""
-    values = np.sort(history.days[-28:, feature])
-    return int(values[-2]) if history.age >= 14 and (values > 0).sum() >= 8 else -1
+    """The most of a day in the last four weeks; -1 where there are too few days."""
+    values = history.days[-28:, feature]
+    return int(values.max()) if history.age >= 14 and (values > 0).sum() >= 8 else -1
 
 
 def _explained(order: dict[str, int], place: Place, explaining: list[_Explains]) -> bool:

@@ -98,6 +98,8 @@ class Snapshot:
     place: WorkflowPolicy = field(default_factory=WorkflowPolicy)
     outcomes_expected: bool = False
     frozen_from: int | None = None
+    whole: History | None = None
+    """Of a workflow: its team's history."""
     memory: dict[object, object] = field(default_factory=dict, compare=False)
     """What was worked out of it already, by whoever works things out: detectors ask alike."""
 

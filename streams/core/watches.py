@@ -118,6 +118,7 @@ class Watch:
     __slots__ = (
         "_counts",
         "_day",
+        "before_hour_spend",
         "dearest_run",
         "hour",
         "hour_spend",
@@ -144,6 +145,7 @@ class Watch:
         self.hour = 0
         self.hour_spend = 0
         self.last_hour_spend = 0
+        self.before_hour_spend = 0
         self.typical_hour = -1
         self.typical_run = -1
         self.dearest_run = -1
@@ -244,7 +246,9 @@ class Watch:
     def _spend(self, at: int, cost: int, counts: list[int]) -> None:
         hour = at // _HOUR_MS
         if hour > self.hour:
-            self.last_hour_spend = self.hour_spend if hour == self.hour + 1 else 0
+            step = hour - self.hour
+            self.before_hour_spend = self.last_hour_spend if step == 1 else self.hour_spend if step == 2 else 0
+            self.last_hour_spend = self.hour_spend if step == 1 else 0
             self.hour_spend = 0
             self.hour = hour
         if hour == self.hour:
@@ -257,7 +261,7 @@ class Watch:
     def encode(self) -> bytes:
         """The watch as bytes, but for its stints."""
         numbers: list[int] = [
-            _VERSION, self.hour, self.hour_spend, self.last_hour_spend, self.typical_hour, self.typical_run,
+            _VERSION, self.hour, self.hour_spend, self.last_hour_spend, self.before_hour_spend, self.typical_hour, self.typical_run,
             self.dearest_run, len(self.last_regular), *self.last_regular,
         ]  # fmt: skip
         for day, counts in self.open.items():
@@ -273,10 +277,10 @@ class Watch:
         if numbers[0] != _VERSION:
             raise ValueError(f"watch codec version {numbers[0]}, expected {_VERSION}")
         watch = cls(team, workflow, number)
-        watch.hour, watch.hour_spend, watch.last_hour_spend = numbers[1], numbers[2], numbers[3]
-        watch.typical_hour, watch.typical_run, watch.dearest_run = numbers[4], numbers[5], numbers[6]
-        at = 8 + numbers[7]
-        watch.last_regular = tuple(numbers[8:at])
+        watch.hour, watch.hour_spend, watch.last_hour_spend, watch.before_hour_spend = numbers[1:5]
+        watch.typical_hour, watch.typical_run, watch.dearest_run = numbers[5:8]
+        at = 9 + numbers[8]
+        watch.last_regular = tuple(numbers[9:at])
         while at < len(numbers):
             day, size = numbers[at], numbers[at + 1]
             counts = watch.of_day(day)

@@ -18,7 +18,7 @@ from streams.detectors.statistics import binomial_tail, contrast
 __all__ = ["DETECTOR"]
 
 _MIN_SAMPLE: Final = 12
-_ALPHA: Final = 0.0005
+_ALPHA: Final = 0.002
 
 
 def detect(snapshot: Snapshot, params: DetectorPolicy) -> Verdict:
@@ -31,7 +31,7 @@ def detect(snapshot: Snapshot, params: DetectorPolicy) -> Verdict:
     if len(earlier) < 2:
         return Insufficient(len(earlier), 2)
     people, brief = sum(it.people for it in earlier), sum(it.brief for it in earlier)
-    ordinary = min(0.9, (brief + 1) / (people + 2))
+    ordinary = min(0.9, (brief + 0.5) / (people + 1))
     chance = binomial_tail(week.brief, week.people, ordinary)
     share = week.brief / week.people
     alpha = params.alpha or _ALPHA

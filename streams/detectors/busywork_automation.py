@@ -11,15 +11,17 @@ Source: activecm/rita, beacon analysis; Elastic's beaconing rules for lists of w
 from typing import Final
 
 from streams.core.findings import Clear, Detector, Finding, Verdict
-from streams.core.history import Feature
+from streams.core.history import Feature, History
 from streams.core.policy import DetectorPolicy
 from streams.core.snapshot import Snapshot
-from streams.detectors.statistics import contrast, usd
+from streams.detectors.statistics import usd
 
 __all__ = ["DETECTOR"]
 
 _MIN_SAMPLE: Final = 24
 _STAKE: Final = 5_000_000
+#: Of what the whole team's work comes to, the share that is little.
+_WORTH: Final = 0.3
 
 
 def detect(snapshot: Snapshot, params: DetectorPolicy) -> Verdict:
@@ -31,27 +33,31 @@ def detect(snapshot: Snapshot, params: DetectorPolicy) -> Verdict:
         return Clear()
     spend = snapshot.recent(Feature.SPEND, 7)
     share = found.spend / spend if spend else 0.0
-    per_call = contrast(snapshot, Feature.ACCEPTED, Feature.CALLS, floor=0.2)
-    accepted = snapshot.recent(Feature.ACCEPTED, 7)
-    if per_call is None:
-        # A new workflow has no past: of what it cost, something should have come.
-        worth = 1.0 if accepted >= 2 else 0.0
-    else:
-        worth = per_call.ratio
-    score = min(found.spend / _STAKE, share / 0.15, found.starts / _MIN_SAMPLE, 0.7 / max(worth, 0.01))
+    worth = _worth(snapshot)
+    score = min(found.spend / _STAKE, share / 0.15, found.starts / _MIN_SAMPLE, _WORTH / max(worth, 0.01))
     if score < 1:
         return Clear(max(0.0, score))
     return Finding(
         score=score, days=7, observed=found.starts, expected=0.0, sample_size=found.starts,
         money_micro_usd=found.spend,
         evidence={
-            "gap_seconds": found.gap_seconds, "regularity": found.permille / 1000, "spend_share": share, "outcomes_per_call_ratio": worth,
+            "gap_seconds": found.gap_seconds, "regularity": found.permille / 1000, "spend_share": share, "outcomes_ratio_to_team": worth,
         },
         summary=(
             f"Work begins every {_gap(found.gap_seconds)} like a clock, undeclared, for {usd(found.spend)} this week, "
-            "and outcomes per call are down."
+            "and little comes of it."
         ),
     )  # fmt: skip
+
+
+def _worth(snapshot: Snapshot) -> float:
+    """Accepted outcomes per beginning of work in four weeks, over those of the whole team."""
+
+    def rate(history: History) -> float:
+        days = history.days[-28:]
+        return float((days[:, Feature.ACCEPTED].sum() + 0.5) / max(1.0, days[:, Feature.STARTS].sum()))
+
+    return rate(snapshot.history) / rate(snapshot.whole) if snapshot.whole is not None else 1.0
 
 
 def _gap(seconds: int) -> str:

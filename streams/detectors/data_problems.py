@@ -8,7 +8,6 @@ Source: Kitchenham and Pfleeger, "Principles of survey research", part 6, on mis
 Shewhart chart.
 """
 
-from math import log
 from typing import Final
 
 import numpy as np
@@ -22,6 +21,7 @@ __all__ = ["DETECTOR"]
 
 _MIN_SAMPLE: Final = 60
 _SPAN: Final = 2
+_SILENT: Final = 3
 _BASELINE: Final = 28
 #: How far a share must have moved from what it was on the whole, and from the most extreme days.
 _MOVED: Final = 0.12
@@ -109,24 +109,22 @@ def _parted(before: Days, now: Days) -> tuple[float, float, float] | None:
 
 
 def _silent(snapshot: Snapshot) -> Finding | None:
-    """Calls that came on every such pair of days, of late too, have all but stopped."""
+    """Calls that came on every such three days of the weeks before have all but stopped: longer than a holiday lasts."""
     values = snapshot.days[:, Feature.CALLS]
-    now = float(values[-_SPAN:].sum())
-    same = [float(values[-_SPAN - 7 * back : len(values) - 7 * back].sum()) for back in (1, 2, 3, 4)]
-    known = [it for back, it in enumerate(same, start=1) if snapshot.history.age >= 7 * back + _SPAN]
-    if len(known) < 2:
+    now = float(values[-_SILENT:].sum())
+    known = [
+        float(values[-_SILENT - 7 * back : len(values) - 7 * back].sum())
+        for back in (1, 2, 3, 4)
+        if snapshot.history.age >= 7 * back + _SILENT
+    ]
+    if len(known) < 2 or values[-_SILENT:].max() > 0.3 * min(known) / _SILENT:
         return None
     least, usual = min(known), sorted(known)[len(known) // 2]
-    # A weekend that is quiet at times is one that may be quiet now.
-    usual_pair = float(np.median(_pairs(values[-min(len(values), 30) : -_SPAN])))
-    if least < max(_MIN_SAMPLE, 0.7 * usual_pair) or now > 0.12 * least:
-        return None
-    score = min(2.0, log(least / max(now, 1.0)) / 2)
-    if score < 1:
+    if least < _MIN_SAMPLE or now > 0.15 * least:
         return None
     return Finding(
-        score=score, days=_SPAN, observed=now, expected=usual, sample_size=int(usual), money_micro_usd=None,
-        evidence={"least_of_other_weeks": least}, summary=f"{now:.0f} calls came in two days where {usual:.0f} are ordinary.",
+        score=1.5, days=_SILENT, observed=now, expected=usual, sample_size=int(usual), money_micro_usd=None,
+        evidence={"least_of_other_weeks": least}, summary=f"{now:.0f} calls came in three days where {usual:.0f} are ordinary.",
     )  # fmt: skip
 
 

@@ -31,11 +31,11 @@ def detect(snapshot: Snapshot, params: DetectorPolicy) -> Verdict:
     if size is not None and snapshot.recent(Feature.SIZED, 7) >= _MIN_SAMPLE / 2:
         # A mean of logarithms: its difference is the logarithm of the ratio of sizes.
         smaller = (size.expected - size.observed) / 1000
-        signs["size"] = smaller / 0.8
+        signs["size"] = min(smaller / 0.9, snapshot.recent(Feature.SIZED, 7) / _MIN_SAMPLE)
     reviewed = contrast(snapshot, Feature.UNREVIEWED, Feature.REVIEWABLE, floor=0.2)
     if reviewed is not None and snapshot.recent(Feature.REVIEWABLE, 7) >= _MIN_SAMPLE / 2:
         signs["unreviewed"] = min(reviewed.z / 3, reviewed.ratio / 1.7, reviewed.observed / 0.3)
-    back = contrast(snapshot, (Feature.REVERSED, Feature.REOPENED), Feature.ACCEPTED, floor=0.2)
+    back = contrast(snapshot, Feature.REOPENED, Feature.ACCEPTED, floor=0.2)
     if back is not None:
         signs["undone"] = min(back.z / 3, back.ratio / 1.8, back.n / 8)
     evals = contrast(snapshot, Feature.EVALS_PASSED, Feature.EVALS, floor=0.08)

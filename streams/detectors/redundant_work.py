@@ -13,12 +13,14 @@ from streams.core.findings import Clear, Detector, Finding, Insufficient, Verdic
 from streams.core.history import Feature
 from streams.core.policy import DetectorPolicy
 from streams.core.snapshot import Snapshot
-from streams.detectors.statistics import contrast, tail, usd
+from streams.detectors.statistics import contrast, sustained, tail, usd
 
 __all__ = ["DETECTOR"]
 
 _MIN_SAMPLE: Final = 100
-_EXTRA: Final = 0.06
+_EXTRA: Final = 0.08
+#: Days of the last seven on which it must have been so: a batch of evaluations is over sooner.
+_DAYS: Final = 5
 _STAKE: Final = 5_000_000
 
 
@@ -41,7 +43,8 @@ def detect(snapshot: Snapshot, params: DetectorPolicy) -> Verdict:
     # A repetition that helps is none.
     worth = contrast(snapshot, Feature.ACCEPTED, Feature.CALLS, floor=0.2)
     gain = 1.0 if worth is None else worth.ratio
-    score = min(repeats.z / 4, repeats.ratio / 1.6, extra / _EXTRA, stake / _STAKE, 0.98 / gain)
+    long = sustained(snapshot, Feature.REPEATS, Feature.FINGERPRINTED, (share + repeats.expected) / 2 * 0.9)
+    score = min(repeats.z / 4, repeats.ratio / 1.8, extra / _EXTRA, stake / _STAKE, 1.05 / gain, long / _DAYS)
     if score < 1:
         return Clear(max(0.0, score))
     return Finding(

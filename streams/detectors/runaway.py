@@ -20,13 +20,12 @@ __all__ = ["DETECTOR", "judge_run", "judge_velocity"]
 _MIN_SAMPLE: Final = 5
 _STAKE: Final = 2_000_000
 _HOUR_STAKE: Final = 12_000_000
-#: An hour that costs so many times the busiest ordinary ones; two in a row that each cost so many times.
-_HOUR_RATIO: Final = 5.0
-_HOURS_RATIO: Final = 1.6
+#: How many times the busiest ordinary hour each of two hours in a row must cost, or each of three.
+_HOUR_RATIOS: Final = (2, 3.5), (3, 1.8)
 #: How often a pattern must have turned, how many ordinary whole runs it must have cost, and how many times the dearest ones.
 _LIMITS: Final = {
     Pattern.REPEATED: (20, 3.0, 1.1), Pattern.PING_PONG: (20, 3.0, 1.1), Pattern.FAILING: (15, 6.0, 1.5),
-    Pattern.GROWING: (30, 12.0, 1.7),
+    Pattern.GROWING: (40, 12.0, 1.5),
 }  # fmt: skip
 #: As long as nothing is known of the workflow's runs.
 _UNKNOWN_STAKE: Final = 8_000_000
@@ -65,10 +64,8 @@ def judge_velocity(watch: Watch) -> Verdict:
     typical = watch.typical_hour
     if typical < 0:
         return Clear()
-    both = min(watch.hour_spend, watch.last_hour_spend)
-    score = max(
-        watch.hour_spend / max(2 * _HOUR_STAKE, _HOUR_RATIO * typical), both / max(_HOUR_STAKE, _HOURS_RATIO * typical)
-    )
+    hours = (watch.hour_spend, watch.last_hour_spend, watch.before_hour_spend)
+    score = max(min(hours[:n]) / max(_HOUR_STAKE, ratio * typical) for n, ratio in _HOUR_RATIOS)
     spend = watch.hour_spend
     if score < 1:
         return Clear(score)

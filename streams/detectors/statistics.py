@@ -20,6 +20,7 @@ __all__ = [
     "contrast",
     "e_process",
     "negative_binomial_tail",
+    "sustained",
     "tail",
     "usd",
 ]
@@ -130,6 +131,12 @@ def _contrast(
     return Contrast(
         observed=n / base, expected=exp(ordinary + shift), ratio=exp(distance), z=distance / sqrt(scale), n=n, base=base
     )  # fmt: skip
+
+
+def sustained(snapshot: Snapshot, num: Feature, den: Feature, level: float) -> int:
+    """On how many of the last seven days a ratio was above a level: what is over in a day or two was a batch, or a storm."""
+    days = snapshot.days[-7:]
+    return int((days[:, num] > level * days[:, den]).sum())
 
 
 def binomial_tail(hits: int, trials: int, chance: float) -> float:
