@@ -21,12 +21,13 @@ from streams.agents.usage import KafkaReader, declare_agent
 from streams.clock import SystemClock
 from streams.condition import Condition, Reporter
 from streams.core import topics
-from streams.core.avro import DEAD_LETTER, KPI
+from streams.core.avro import ALERT, DEAD_LETTER, KPI
 from streams.core.engine import Chunk
 from streams.core.events import UsageDecoder, schema_ids
 from streams.core.outcomes import OutcomeDecoder
 from streams.core.pseudonyms import Pseudonyms
 from streams.core.schemas import schema_text
+from streams.detectors import JUDGES
 from streams.engine_params import engine_setup
 from streams.errors import AssayError, ConfigError, DependencyError
 from streams.exclusive import exclusive
@@ -114,6 +115,7 @@ class WorkerApp:
             data_dir=settings.data_dir,
             exactly_once=settings.processing_guarantee == "exactly_once",
             params=self._setup.params,
+            judges=JUDGES,
             prices=self._setup.prices,
             decoder=UsageDecoder(self.registry, max_record_bytes=settings.max_record_bytes),
             outcome_decoder=OutcomeDecoder(self.registry, max_record_bytes=settings.max_record_bytes),
@@ -177,17 +179,21 @@ class WorkerApp:
 def _encoders(settings: Settings, names: Names) -> Encoders:
     """Avro in the registry's wire format where there is a registry, in single-object encoding elsewhere; or JSON."""
     if settings.output_format == "json":
-        return Encoders(KPI.to_json, DEAD_LETTER.to_json)
+        return Encoders(KPI.to_json, DEAD_LETTER.to_json, ALERT.to_json)
     if settings.schema_registry_url is None:
-        return Encoders(KPI.to_avro, DEAD_LETTER.to_avro)
-    kpi, letter = asyncio.run(_registered(settings.schema_registry_url, names))
-    return Encoders(lambda it: KPI.to_confluent(it, kpi), lambda it: DEAD_LETTER.to_confluent(it, letter))
+        return Encoders(KPI.to_avro, DEAD_LETTER.to_avro, ALERT.to_avro)
+    kpi, letter, alert = asyncio.run(_registered(settings.schema_registry_url, names))
+    return Encoders(
+        lambda it: KPI.to_confluent(it, kpi), lambda it: DEAD_LETTER.to_confluent(it, letter),
+        lambda it: ALERT.to_confluent(it, alert),
+    )  # fmt: skip
 
 
-async def _registered(url: str, names: Names) -> tuple[int, int]:
+async def _registered(url: str, names: Names) -> tuple[int, int, int]:
     async with SchemaRegistry(url) as registry:
         kpi = await registry.register(f"{names.of(topics.KPIS)}-value", schema_text("kpi"))
-        return kpi, await registry.register(f"{names.of(topics.DEAD_LETTERS)}-value", schema_text("dead_letter"))
+        letter = await registry.register(f"{names.of(topics.DEAD_LETTERS)}-value", schema_text("dead_letter"))
+        return kpi, letter, await registry.register(f"{names.of(topics.ALERTS)}-value", schema_text("alert"))
 
 
 def _check_topics(settings: Settings) -> None:

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from operator import add
 from typing import Any, Final, cast
 
+from streams.core.alerts import Alert
 from streams.core.deadletters import DeadLetter
 from streams.core.effects import Amounts, Counts, Effects, Reroute
 from streams.core.engine import Chunk, Engine, EngineParams
 from streams.core.events import UsageDecoder
+from streams.core.findings import Judges
 from streams.core.kpis import Kpi
 from streams.core.outcomes import JoinResult
 from streams.core.prices import PriceBook
@@ -85,6 +87,8 @@ class EngineRun:
     def __init__(self, **params: Any) -> None:
         self.store = MemoryStore()
         self.prices: PriceBook | None = params.pop("prices", None)
+        self.judges: Judges | None = params.pop("judges", None)
+        self.alerts: list[Alert] = []
         # Of the group minimum there are tests of its own; all others are about figures that it would hold back.
         self.params = EngineParams(**{"min_actors": 0, **params})
         self.publications: list[Kpi] = []
@@ -98,7 +102,9 @@ class EngineRun:
 
     def crash(self) -> None:
         """Lose whatever is not in the store."""
-        self.engine = Engine(self.params, self.store, DECODER, Pseudonyms(KEY), 0, partition_for, prices=self.prices)
+        self.engine = Engine(
+            self.params, self.store, DECODER, Pseudonyms(KEY), 0, partition_for, prices=self.prices, judges=self.judges
+        )
         self.end = self.engine.applied.get(USAGE, 0)
         self.outcomes_end = self.engine.applied.get(OUTCOMES, 0)
 
@@ -130,6 +136,7 @@ class EngineRun:
         assert effects.writes or not any(asked)
         self.store.write(effects.writes)
         self.publications += effects.publications
+        self.alerts += effects.alerts
         self.dead_letters += effects.dead_letters
         self.reroutes += effects.reroutes
         for counts in effects.counts.values():

@@ -383,7 +383,9 @@ class Engine:
         self._joiner.expire(Window.HOUR.bucket_of(self._closer.horizon_before))
         self._closer.publish(self._effects)
         if self._detect is not None:
+            self._stopwatch("close")
             self._detect.tick(self.watermark.closing_ms, self._effects)
+            self._stopwatch("detect")
 
     def _tool(self, name: str | None) -> int:
         """A number for a tool, to tell its calls from those of others."""

@@ -10,6 +10,7 @@ from streams.clock import Clock
 from streams.core.effects import Effects
 from streams.core.engine import EngineParams
 from streams.core.events import UsageDecoder
+from streams.core.findings import Judges
 from streams.core.outcomes import OutcomeDecoder
 from streams.core.prices import PriceBook
 from streams.core.pseudonyms import Pseudonyms
@@ -77,6 +78,7 @@ class ShardContext:
     data_dir: Path
     exactly_once: bool
     params: EngineParams
+    judges: Judges | None
     prices: PriceBook | None
     decoder: UsageDecoder
     outcome_decoder: OutcomeDecoder

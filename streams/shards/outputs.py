@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from streams.core import topics
+from streams.core.alerts import Alert
 from streams.core.deadletters import DeadLetter
 from streams.core.effects import Effects
 from streams.core.kpis import Kpi
@@ -38,6 +39,7 @@ class Encoders:
 
     kpi: Callable[[Kpi], bytes]
     dead_letter: Callable[[DeadLetter], bytes]
+    alert: Callable[[Alert], bytes]
 
 
 def kpi_key(kpi: Kpi) -> bytes:
@@ -54,6 +56,11 @@ def outputs(effects: Effects, shard: int, names: Names, encoders: Encoders) -> O
     if effects.publications:
         encode = encoders.kpi
         found[names.of(topics.KPIS), shard] = [(kpi_key(kpi), encode(kpi)) for kpi in effects.publications]
+    if effects.alerts:
+        # The compaction key: of each alert the newest record stays.
+        found[names.of(topics.ALERTS), shard] = [
+            (alert.alert_id.encode(), encoders.alert(alert)) for alert in effects.alerts
+        ]
     if effects.dead_letters:
         letters = [(None, encoders.dead_letter(letter)) for letter in effects.dead_letters]
         found[names.of(topics.DEAD_LETTERS), shard] = [*letters]

@@ -58,6 +58,7 @@ class Shard:
         self._engine = Engine(
             context.params, store, context.decoder, context.pseudonyms, partition, context.partition_for,
             context.watch.mark, context.prices, context.outcome_decoder, context.names.of(OUTCOMES),
+            context.judges,
         )  # fmt: skip
         received, bad = self._engine.notes.get(_POISON, (0, 0))
         self._guard = PoisonGuard(context.poison_max_share, context.poison_window, (received, bad))

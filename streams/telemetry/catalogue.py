@@ -9,8 +9,11 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import Final
 
+from streams.core.alerting import PUBLISHED as PUBLISHED_REASONS
+from streams.core.alerting import Reason as AlertReason
 from streams.core.costing import CostCheck
 from streams.core.outcomes import JoinResult
+from streams.core.policy import DETECTORS
 from streams.core.reasons import Reason
 from streams.core.windows import PUBLISHED, Window
 from streams.telemetry.metric import Kind, Label, Metric
@@ -33,6 +36,7 @@ _RECOVERIES: Final = (0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3
 _TOPIC: Final = Label("topic", bound=2, note="the input topics")
 #: Sources are strings that producers choose; the decoders know about twenty, and pairs of them that meet are few.
 _SOURCES: Final = (Label("first_source", bound=8, note="64 pairs in all"), Label("later_source", bound=8))
+_DETECTOR: Final = Label("detector", DETECTORS)
 _SCOPE: Final = (Label("team"), Label("workflow"))
 
 CATALOGUE: Final[tuple[Metric, ...]] = (
@@ -184,6 +188,20 @@ CATALOGUE: Final[tuple[Metric, ...]] = (
         "Outcomes by what they were joined to, and by what was found out about them later. Many that say no_usage or "
         "unmatched_reversal mean an integration that does not work.",
         (Label("join", _values(JoinResult)),),
+    ),
+    Metric(
+        "assay_alerts_total",
+        Kind.COUNTER,
+        "records",
+        "Records of alerts published, by detector and by what changed.",
+        (_DETECTOR, Label("reason", tuple(sorted(PUBLISHED_REASONS)))),
+    ),
+    Metric(
+        "assay_detector_decisions_total",
+        Kind.COUNTER,
+        "decisions",
+        "What became of verdicts on scopes, by detector: published, kept back and why, quiet, or insufficient data.",
+        (_DETECTOR, Label("reason", _values(AlertReason))),
     ),
     Metric(
         "assay_tokens_total",

@@ -16,9 +16,11 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import Metric as Family
 
 from streams.clock import Clock
+from streams.core.alerting import PUBLISHED as PUBLISHED_REASONS
 from streams.core.costing import CostCheck
 from streams.core.effects import Counts, Effects
 from streams.core.outcomes import JoinResult
+from streams.core.policy import DETECTORS
 from streams.core.reasons import Reason
 from streams.core.windows import PUBLISHED, Window
 from streams.errors import ConfigError
@@ -188,6 +190,9 @@ class Telemetry:
             self._add("assay_outcome_joins_total", (join,), 0)
         for result in TransactionResult:
             self._add("assay_transactions_total", (result,), 0)
+        for detector in DETECTORS:
+            for changed in PUBLISHED_REASONS:
+                self._add("assay_alerts_total", (detector, changed), 0)
         for scope in PUBLISHED:
             for size in Window:
                 self._add("assay_windows_published_total", (scope.label, size.label), 0)
@@ -233,6 +238,10 @@ class Telemetry:
                 self._add("assay_spend_usd_total", scope, spend, updates)
             for direction, count in zip(Direction, tokens, strict=True):
                 self._add("assay_tokens_total", (*scope, direction), count, updates)
+        for alert in effects.alerts:
+            self._add("assay_alerts_total", (alert.detector, alert.reason))
+        for (detector, reason), count in effects.verdicts.items():
+            self._add("assay_detector_decisions_total", (detector, reason), count)
         for result, count in effects.joins.items():
             self._add("assay_outcome_joins_total", (result,), count)
 

@@ -13,6 +13,7 @@ class Stage(StrEnum):
     AGGREGATE = "aggregate"
     JOIN = "join"
     CLOSE = "close"
+    DETECT = "detect"
     COMMIT = "commit"
     STORE = "store"
 

@@ -21,6 +21,7 @@ from streams.core.engine import Chunk, Engine, EngineParams
 from streams.core.events import UsageDecoder
 from streams.core.pseudonyms import Pseudonyms
 from streams.core.topics import USAGE
+from streams.detectors import JUDGES
 from streams.settings import DEV_PSEUDONYM_KEY
 from streams.shards.context import StageWatch
 from streams.state.memory import MemoryStore
@@ -88,7 +89,7 @@ class _Driven:
         self._store = MemoryStore()
         self._engine = Engine(
             EngineParams(), self._store, UsageDecoder(), Pseudonyms(DEV_PSEUDONYM_KEY), number,
-            lambda team: _partition(team, partitions), watch.mark,
+            lambda team: _partition(team, partitions), watch.mark, judges=JUDGES,
         )  # fmt: skip
         self._values: list[bytes | None] = []
         self._offset = 0

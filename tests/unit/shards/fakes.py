@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 from aiokafka import TopicPartition
 
 from streams.clock import FixedClock
-from streams.core.avro import DEAD_LETTER, KPI
+from streams.core.avro import ALERT, DEAD_LETTER, KPI
 from streams.core.effects import Effects
 from streams.core.engine import Chunk, EngineParams
 from streams.core.events import UsageDecoder
@@ -170,11 +170,12 @@ def context_in(directory: Path, **changes: Any) -> ShardContext:
         "data_dir": directory,
         "exactly_once": True,
         "params": EngineParams(),
+        "judges": None,
         "prices": None,
         "decoder": UsageDecoder(),
         "outcome_decoder": OutcomeDecoder(),
         "pseudonyms": Pseudonyms(b"a key of the tests"),
-        "encoders": Encoders(KPI.to_json, DEAD_LETTER.to_json),
+        "encoders": Encoders(KPI.to_json, DEAD_LETTER.to_json, ALERT.to_json),
         "partition_for": lambda team: PARTITION,
         "budget": RocksBudget(1, 1),
         "clock": FixedClock(NOW),

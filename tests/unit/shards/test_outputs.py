@@ -9,7 +9,11 @@ from streams.core.effects import Effects, Reroute
 from streams.core.kpis import Kpi
 from streams.shards.outputs import Encoders, Names, kpi_key, outputs
 
-ENCODERS = Encoders(lambda kpi: b"kpi %d" % kpi.revision, lambda letter: b"letter " + letter.payload)
+ENCODERS = Encoders(
+    lambda kpi: b"kpi %d" % kpi.revision,
+    lambda letter: b"letter " + letter.payload,
+    lambda alert: b"alert %d" % alert.revision,
+)
 NAMES = Names("test.", "assay")
 
 
