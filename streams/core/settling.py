@@ -55,24 +55,35 @@ class Settler:
             # An entry of a later hour stays, and finds the run settled.
             hour = max(_HOUR.bucket_of(at_ms), self._teams.of(run.team).settled)
             self._state.put(self._key(keys.BEGAN, run.team, hour) + _place(run.hash), b"")
-        told = run.settled and not run.personal
+        # Moved by somebody's call, its cohort would tell when that was: what was told of nobody's run stays where it is.
+        told = run.settled and not run.personal and not actor
         if told:
             self._tell(run, -1, effects)
-        if run.personal and run.began_ms != NOT_BEGUN and moved:
+        if run.personal and run.began_ms != NOT_BEGUN and moved and not self._exploratory(run.team, run.workflow):
             self._starters.left(run.team, run.workflow, run.began_ms)
         run.began_ms, run.workflow = at_ms, workflow
         if told:
             self._tell(run, 1, effects)
         if actor:
-            self._starters.began(run.team, workflow, at_ms, actor)
+            # Of a settled run no cohort will tell: whoever comes to it is not behind one.
+            if not run.settled and not self._exploratory(run.team, workflow):
+                self._starters.began(run.team, workflow, at_ms, actor)
             run.personal = True
 
     def concerns(self, run: Run, at_ms: int, actor: int) -> None:
         """A run turns out to concern somebody."""
         run.personal = True
-        # In another week they have another pseudonym, and might be counted twice.
-        if iso_week(at_ms) == iso_week(run.began_ms):
+        # In another week they have another pseudonym, and might be counted twice. A settled run has been told of as nobody's.
+        if (
+            not run.settled
+            and iso_week(at_ms) == iso_week(run.began_ms)
+            and not self._exploratory(run.team, run.workflow)
+        ):
             self._starters.began(run.team, run.workflow, run.began_ms, actor)
+
+    def _exploratory(self, team: str, workflow: str) -> bool:
+        """Whether no cohort tells of a workflow's runs: whoever began them is behind none, not even their team's."""
+        return (team, workflow) in self._params.exploratory
 
     def revise(self, run: Run, effects: Effects) -> None:
         """Tell a settled run's news, unless they would tell what one person did."""
@@ -152,13 +163,16 @@ class Settler:
             if run is None or run.settled:
                 continue
             place: tuple[str, Window] | None = None
-            if known and (team.name, run.workflow) not in self._params.exploratory:
+            if not self._exploratory(team.name, run.workflow):
                 place = run.workflow, _HOUR
                 if run.personal:
                     later, place = self._telling(team, run, due)
                     if later is not None:
                         self._state.put(later + _place(number), b"")
                         continue
+            # Asked only now: of runs that one window tells of, none may be left out that others are counted with.
+            if not known:
+                place = None
             run.settled = True
             run.in_cohort = place is not None
             run.told = (run.spend, run.accepted, run.outcomes)

@@ -33,6 +33,21 @@ _calls: Final = st.tuples(
 )  # fmt: skip
 _logs: Final = st.sampled_from([10, 25, 45]).flatmap(lambda size: st.lists(_calls, min_size=size, max_size=48))
 
+#: Work on runs that CI began, hours ago: minutes since the last call, person (None: CI), run.
+_joint: Final = st.tuples(
+    st.sampled_from([0, 0, 1, 20, 60, 300]), st.sampled_from([*PEOPLE[:3], *PEOPLE, None]),
+    st.sampled_from(["c1", "c2", "c3", "r1", "r2", "r3"]),
+)  # fmt: skip
+
+
+def _begun_by_ci(calls: list[tuple[int, str | None, str]]) -> list[Any]:
+    begun = [(0, 0, "red", "x", None, False, f"c{number}") for number in (1, 2, 3)]
+    return begun + [(step, 0, "red", "x", person, False, run) for step, person, run in calls]
+
+
+#: Logs in which runs are mature before people go on with them.
+_joint_logs: Final = st.lists(_joint, min_size=4, max_size=24).map(_begun_by_ci)
+
 
 def _events(calls: list[Any]) -> list[dict[str, Any]]:
     events = []
@@ -142,8 +157,8 @@ def test_what_is_published_and_what_is_withheld_is_everything(calls: list[Any], 
     assert sum(_bits(kpi.spend_micro_usd) for kpi in weeks) == told
 
 
-@settings(max_examples=50)
-@given(_logs, cuts("", "crash"))
+@settings(max_examples=100)
+@given(_logs | _joint_logs, cuts("", "crash"))
 def test_no_cohort_is_told_apart_from_a_group_that_is_large_enough(calls: list[Any], cut: list[Cut]) -> None:
     """Runs that no figure tells apart are those of enough people."""
     events = _events(calls)

@@ -300,6 +300,63 @@ def test_of_five_at_work_one_alone_who_names_runs_has_no_cohort() -> None:
     assert not any(kpi.cohort_runs for kpi in run.kpis)
 
 
+def cohorts_told(run: EngineRun) -> dict[tuple[str | None, int], int | None]:
+    """The spend of every cohort that is told, by workflow and size."""
+    return {place[1:3]: kpi.cohort_spend_micro_usd for place, kpi in run.latest.items() if kpi.cohort_runs is not None}
+
+
+def test_whoever_goes_on_with_a_run_that_is_settled_is_behind_no_cohort() -> None:
+    """Four go on with what CI began: the run that one more person began would be told of alone."""
+    run = EngineRun(min_actors=5, lateness_ms=0, maturity_ms=2 * HOUR, outcomes_expected={"payments": True})
+    run.feed(*(usage(f"ci-{it}", MONDAY, run_id=f"{it}", trigger="ci", cost_micro_usd=0) for it in range(4)))
+    run.feed(usage("alone", MONDAY + MINUTE, actor=PEOPLE[4], run_id="alone", cost_micro_usd=770_000))
+    run.feed(usage("next", MONDAY + 4 * HOUR, team="other"))
+    run.feed(
+        *(usage(name, MONDAY + 5 * HOUR, actor=name, run_id=f"{it}", cost_micro_usd=1) for it, name in enumerate(PEOPLE[:4]))
+    )  # fmt: skip
+    for hour in range(6, 9 * 24):
+        run.feed(usage(f"n-{hour}", MONDAY + hour * HOUR, team="other"))
+    run.finish(settle=True)
+    assert set(cohorts_told(run).values()) == {0}
+    assert run.latest["payments", "review", WEEK, MONDAY].spend_micro_usd == 770_004
+
+
+def test_a_settled_run_of_nobodys_stays_where_it_was_told_of() -> None:
+    """If somebody's earlier call moved it, the hour of that call would show. One that concerns nobody does move it."""
+    run = EngineRun(min_actors=5, lateness_ms=0, maturity_ms=2 * HOUR, outcomes_expected={"payments": True})
+    run.feed(usage("ci", MONDAY + 12 * HOUR, run_id="theirs", trigger="ci"))
+    run.feed(usage("ci-2", MONDAY + 12 * HOUR, run_id="nobodys", trigger="ci"))
+    run.feed(usage("n", MONDAY + 15 * HOUR, team="other"))
+    run.feed(usage("late", MONDAY + 3 * HOUR, actor=PEOPLE[0], run_id="theirs"))
+    run.feed(usage("late-2", MONDAY + 6 * HOUR, trigger="ci", run_id="nobodys"))
+    run.feed(usage("n-2", MONDAY + 16 * HOUR, team="other"))
+    hours = {
+        place[3]: kpi.cohort_runs for place, kpi in run.latest.items() if place[:3] == ("payments", "review", HOUR)
+    }
+    assert hours == {MONDAY + 12 * HOUR: 1, MONDAY + 6 * HOUR: 1}
+
+
+def test_whoever_began_exploratory_runs_alone_is_behind_no_cohort() -> None:
+    """Those are in none: what the team's week told of would be the run of the one who did other work."""
+    run = EngineRun(min_actors=5, outcomes_expected={"payments": True}, exploratory=frozenset({("payments", "play")}))
+    run.feed(usage("alone", MONDAY, actor=PEOPLE[4], run_id="alone", cost_micro_usd=770_000))
+    run.feed(*(usage(name, MONDAY, workflow="play", actor=name, run_id=name, cost_micro_usd=1) for name in PEOPLE[:4]))
+    run.finish(settle=True)
+    assert cohorts_told(run) == {}
+
+
+def test_a_first_outcome_halves_no_group() -> None:
+    """It comes in when some of a week's runs are mature, and not told of yet: all are, or none is."""
+    run = EngineRun(min_actors=5, lateness_ms=0, maturity_ms=9 * DAY)
+    run.feed(*(usage(name, MONDAY, actor=name, run_id=name, cost_micro_usd=1_000) for name in PEOPLE[:4]))
+    run.feed(usage("alone", MONDAY + 2 * DAY, actor=PEOPLE[4], run_id="alone", cost_micro_usd=70_000))
+    run.feed(usage("n", MONDAY + 10 * DAY, team="other"))
+    run.feed_outcomes(outcome("o", MONDAY + 10 * DAY))
+    for hour in range(0, 24 * 10, 2):
+        run.feed(usage(f"n-{hour}", MONDAY + 10 * DAY + hour * HOUR, team="other"))
+    assert cohorts_told(run) == {("review", WEEK): 74_000, (None, WEEK): 74_000}
+
+
 def test_hours_of_one_person_show_nowhere() -> None:
     """A team of six of whom one works at night: no record and no mark of any window shorter than a day tells of it."""
     quiet, busy = EngineRun(min_actors=5), EngineRun(min_actors=5)
