@@ -148,17 +148,18 @@ class Closer:
 
     def add_results(
         self, team: str, workflow: str, at_ms: int, start: Window | None, results: Results, sign: int, actor: int,
-        effects: Effects, *, decided: bool = False,
+        effects: Effects, *, decided: bool = False, turn: int = 0,
     ) -> None:  # fmt: skip
         """Count what came of work, or take it back, in every row of its windows from size ``start`` up.
 
         A workflow of no name stands for the team alone. ``actor`` is whom an outcome concerns, 0 if nobody: then ``start``
         is a window that is still open (:meth:`open_size`), and None if all have closed: such outcomes wait until they are
-        those of enough people, and are then told by the week of the team. ``decided`` when it is known that those windows may
-        tell, whatever else they hold back.
+        those of enough people, and are then told by the week of the team. ``turn`` says which of those that wait they are
+        counted with (:meth:`late_turn`). ``decided`` when it is known that those windows may tell, whatever else they hold
+        back.
         """
         if start is None:
-            rows = self._late_rows(team, at_ms, sign, effects)
+            rows = self._late_rows(team, at_ms, turn, effects)
         else:
             rows = self._rows_of(team, workflow, at_ms, start, 0, effects, None, told=decided)
         for row in rows:
@@ -168,13 +169,17 @@ class Closer:
                 row.others = distinct.merge(row.others, {actor if known else SOMEBODY})
             row.add_results(results, sign)
 
-    def _late_rows(self, team: str, at_ms: int, sign: int, effects: Effects) -> list[Aggregate]:
-        """The row of what came after its week, or, if that has been told since, the week of the team."""
-        bucket = Window.WEEK.bucket_of(at_ms)
-        place = RowKey(Window.WEEK, Scope.LATE, bucket, team, "")
-        if bucket < self._past(Window.WEEK, self._horizon_ms):
+    def late_turn(self, team: str, at_ms: int) -> int:
+        """How often what came after its week had closed was told so far: what comes now waits for the next time."""
+        row = self._rows.find(RowKey(Window.WEEK, Scope.LATE, Window.WEEK.bucket_of(at_ms), team, ""))
+        return 0 if row is None else row.revision
+
+    def _late_rows(self, team: str, at_ms: int, turn: int, effects: Effects) -> list[Aggregate]:
+        """The row of what came after its week, or, of what has been told since, the week of the team."""
+        place = RowKey(Window.WEEK, Scope.LATE, Window.WEEK.bucket_of(at_ms), team, "")
+        if place.bucket < self._past(Window.WEEK, self._horizon_ms):
             return []
-        if sign < 0 and self._rows.find(place) is None:
+        if turn < self.late_turn(team, at_ms):
             place = place._replace(scope=Scope.TEAM)
         return [self._changed(place, effects)]
 
@@ -247,7 +252,7 @@ class Closer:
             row = Aggregate(place)
             row.partial = self._is_partial(place)
         if place not in self._dirty:
-            if not row.empty:
+            if not row.empty and place.scope is not Scope.LATE:
                 row.published_once()
             self._dirty.add(place)
             effects.writes[keys.DIRTY + place.encode()] = b""
@@ -395,10 +400,15 @@ class Closer:
     def _publish_changes(self, effects: Effects) -> None:
         for place in sorted(place for place in self._dirty if place.scope is Scope.LATE):
             row = self._rows.get(place)
-            if self._may_tell(row):
+            # Of a week that is final it is not known any more who they were: what still waits does so for good.
+            final = place.bucket < self._rows.sealed[Window.WEEK] and self._least > 1
+            if not final and not row.empty and self._may_tell(row):
                 effects.tell(place.team, "", row.totals)
                 self._changed(place._replace(scope=Scope.TEAM), effects).merge(row)
+                told = Aggregate(place)
+                told.revision = row.revision + 1
                 self._rows.delete(place)
+                self._rows.touch(told)
         for place in sorted(self._dirty):
             effects.writes[keys.DIRTY + place.encode()] = None
             if place.scope is Scope.LATE or (place.scope is Scope.WORKFLOW and not place.workflow):
@@ -428,8 +438,6 @@ class Closer:
         for row in self._rows.seal(size, before):
             if row.place.scope in (Scope.POOLED, Scope.LATE):
                 effects.withheld_micro_usd += row.totals[0]
-            if row.place.scope is Scope.LATE:
-                self._rows.delete(row.place)
 
     def finish(self, effects: Effects) -> None:
         """Give up waiting for anything more, at the end of a finite log: what may not be told by now is withheld."""

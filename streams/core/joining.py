@@ -187,6 +187,8 @@ class Joiner:
         if not actor and outcome.joined and self._run_of(outcome).personal:
             actor = SOMEBODY
         outcome.start = int(self._closer.open_size(outcome.at_ms) or 0) if actor else int(Window.HOUR)
+        if not outcome.start:
+            outcome.turn = self._closer.late_turn(outcome.team, outcome.at_ms)
         return actor
 
     def _count(self, outcome: Outcome, sign: int, actor: int, effects: Effects) -> None:
@@ -194,7 +196,8 @@ class Joiner:
         results = outcome.results()
         if not results.empty:
             self._closer.add_results(
-                outcome.team, outcome.place, outcome.at_ms, outcome.window, results, sign, actor, effects
+                outcome.team, outcome.place, outcome.at_ms, outcome.window, results, sign, actor, effects,
+                turn=outcome.turn,
             )  # fmt: skip
         # A run that is forgotten stays as it was told of.
         if outcome.joined and outcome.run and outcome.verdict != "reversed":

@@ -22,6 +22,7 @@ class Call:
     workflow: str
     run_id: str | None
     cost_micro_usd: int
+    actor: str | None = None
 
     @property
     def value(self) -> bytes:
@@ -45,6 +46,7 @@ class Report:
     value_: float | None = None
     cycle_time_ms: int | None = None
     ref: str | None = None
+    actor: str | None = None
 
     @property
     def value(self) -> bytes:

@@ -128,6 +128,57 @@ def test_a_late_event_of_one_person_corrects_no_window_that_has_closed() -> None
     assert run.latest["payments", "review", DAY, MONDAY].spend_micro_usd == 12
 
 
+def team_week(run: EngineRun) -> tuple[int | None, int | None]:
+    """Accepted and undone outcomes that the team's first week tells of."""
+    kpi = run.latest["payments", None, WEEK, MONDAY]
+    return kpi.accepted, kpi.reversed
+
+
+def undone(name: str, at: int) -> bytes:
+    return outcome(f"undo-{name}", at, kind="change_reverted", verdict="reversed", reverses=name)
+
+
+def test_what_came_after_its_week_and_was_never_told_is_undone_nowhere() -> None:
+    """One person's merge, given up when the week was final: no window had counted it."""
+    run = EngineRun(min_actors=5, lateness_ms=0, outcomes_expected={"payments": True})
+    worked(run, 6)
+    run.feed(usage("n", MONDAY + WEEK + HOUR))
+    run.feed_outcomes(outcome("1", MONDAY + HOUR, workflow="review", actor=PEOPLE[0]))
+    run.feed(usage("n-2", MONDAY + WEEK + 3 * DAY))
+    run.feed_outcomes(undone("1", MONDAY + WEEK + 3 * DAY))
+    run.feed(usage("n-3", MONDAY + WEEK + 4 * DAY))
+    assert team_week(run) == (0, 0)
+
+
+def test_what_came_after_its_week_is_undone_where_it_was_told() -> None:
+    """Though others are waiting by then: those are not told of, and nothing is taken from them."""
+    run = EngineRun(min_actors=5, lateness_ms=0, outcomes_expected={"payments": True})
+    worked(run, 6)
+    run.feed(usage("n", MONDAY + WEEK + HOUR))
+    run.feed_outcomes(*(outcome(name, MONDAY + HOUR, workflow="review", actor=name) for name in PEOPLE[:5]))
+    run.feed(usage("n-2", MONDAY + WEEK + 2 * HOUR))
+    assert team_week(run) == (5, 0)
+    run.feed_outcomes(outcome("late", MONDAY + HOUR, workflow="review", actor=PEOPLE[5]))
+    run.feed_outcomes(*(undone(name, MONDAY + WEEK + 2 * HOUR) for name in PEOPLE[:4]))
+    run.feed(usage("n-3", MONDAY + WEEK + 3 * HOUR))
+    assert team_week(run) == (1, 4)
+    run.feed_outcomes(*(outcome(f"{name}-2", MONDAY + HOUR, workflow="review", actor=name) for name in PEOPLE[:4]))
+    run.feed(usage("n-4", MONDAY + WEEK + 4 * HOUR))
+    assert team_week(run) == (6, 4)
+
+
+def test_of_a_final_week_nobody_is_told_of_any_more() -> None:
+    """Who was counted in it is forgotten: four who waited, and one of them once more, would count as five."""
+    run = EngineRun(min_actors=5, lateness_ms=0, outcomes_expected={"payments": True})
+    worked(run, 6)
+    run.feed(usage("n", MONDAY + WEEK + HOUR))
+    run.feed_outcomes(*(outcome(name, MONDAY + HOUR, workflow="review", actor=name) for name in PEOPLE[:4]))
+    run.feed(usage("n-2", MONDAY + WEEK + 3 * DAY))
+    run.feed_outcomes(*(outcome(f"{name}-2", MONDAY + HOUR, workflow="review", actor=name) for name in PEOPLE[:4]))
+    run.feed(usage("n-3", MONDAY + WEEK + 4 * DAY))
+    assert team_week(run) == (0, 0)
+
+
 # ------------------------------------------------------------------------------------------------- what the state knows
 
 
