@@ -400,9 +400,8 @@ class Closer:
     def _publish_changes(self, effects: Effects) -> None:
         for place in sorted(place for place in self._dirty if place.scope is Scope.LATE):
             row = self._rows.get(place)
-            # Of a week that is final it is not known any more who they were: what still waits does so for good.
-            final = place.bucket < self._rows.sealed[Window.WEEK] and self._least > 1
-            if not final and not row.empty and self._may_tell(row):
+            # A row that is sealed becomes that of no more people: what still waits there does so for good.
+            if not row.empty and self._may_tell(row):
                 effects.tell(place.team, "", row.totals)
                 self._changed(place._replace(scope=Scope.TEAM), effects).merge(row)
                 told = Aggregate(place)
