@@ -186,6 +186,7 @@ class Joiner:
         """Decide which windows an outcome may be counted in, and whom it concerns: somebody, if people had a part in its run."""
         if not actor and outcome.joined and self._run_of(outcome).personal:
             actor = SOMEBODY
+        outcome.personal = actor != 0
         outcome.start = int(self._closer.open_size(outcome.at_ms) or 0) if actor else int(Window.HOUR)
         if not outcome.start:
             outcome.turn = self._closer.late_turn(outcome.team, outcome.at_ms)
@@ -264,13 +265,14 @@ class Joiner:
 
     def _count_anew(self, outcome: Outcome, team: Team, effects: Effects) -> None:
         """Count what has been taken back where it belongs now."""
-        before = outcome.joined
+        before, joined = outcome.place, outcome.joined
         outcome.place, outcome.joined, _ = self._where(outcome, team)
         actor = 0
-        if outcome.joined and self._run_of(outcome).personal:
-            actor = self._start(outcome, 0)
+        if (outcome.place, outcome.joined) != (before, joined):
+            # Whom it names is forgotten by now, not that it names somebody.
+            actor = self._start(outcome, SOMEBODY if outcome.personal else 0)
         self._count(outcome, 1, actor, effects)
-        if outcome.joined and not before:
+        if outcome.joined and not joined:
             effects.joins[JoinResult.RUN_LATER] += 1
 
     # ------------------------------------------------------------------------------------------------- the state

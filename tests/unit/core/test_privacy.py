@@ -7,6 +7,7 @@ import pytest
 from streams.core import keys, masking
 from streams.core.aggregate import Aggregate
 from streams.core.figures import rounded, rounded_count
+from streams.core.outcomes import JoinResult
 from streams.core.pseudonyms import Pseudonyms, iso_week
 from streams.core.windows import Scope, Window
 from tests.engine_runs import (
@@ -165,6 +166,16 @@ def test_what_came_after_its_week_is_undone_where_it_was_told() -> None:
     run.feed_outcomes(*(outcome(f"{name}-2", MONDAY + HOUR, workflow="review", actor=name) for name in PEOPLE[:4]))
     run.feed(usage("n-4", MONDAY + WEEK + 4 * HOUR))
     assert team_week(run) == (6, 4)
+
+
+def test_an_outcome_of_a_person_stays_one_when_it_is_joined_to_a_run_of_nobodys() -> None:
+    """Usage comes in after it, and moves it to another workflow: alone there, it would be told of."""
+    run = EngineRun(min_actors=5, lateness_ms=0, outcomes_expected={"payments": True})
+    run.feed_outcomes(outcome("1", MONDAY + HOUR, workflow="review", run_id="r", actor=PEOPLE[0]))
+    run.feed(usage("ci", MONDAY + MINUTE, workflow="ci", run_id="r", trigger="ci"))
+    run.feed(usage("n", MONDAY + WEEK + HOUR))
+    assert run.joins[JoinResult.RUN_LATER] == 1
+    assert not any(kpi.accepted for kpi in run.kpis)
 
 
 def test_of_a_final_week_nobody_is_told_of_any_more() -> None:
