@@ -112,7 +112,8 @@ class Settler:
             return
         left = _FAR if final else _AT_ONCE
         for team in self._teams:
-            due = _HOUR.bucket_of(closing_ms - self._teams.maturity_ms(team))
+            # What was due stays so when the team's maturity grows: no run may be sent back to an hour that has been settled.
+            due = max(team.settled, _HOUR.bucket_of(closing_ms - self._teams.maturity_ms(team)))
             left -= self._settle_team(team, due, decided, left, effects)
             if left <= 0:
                 return

@@ -351,6 +351,26 @@ def test_runs_that_rise_to_their_day_are_told_of_all_at_once(maturity: int) -> N
     assert told == [(DAY, MONDAY, 5, 5_000), (WEEK, MONDAY, 5, 5_000)]
 
 
+@pytest.mark.parametrize("grows", [False, True])
+def test_runs_that_wait_are_told_of_though_the_teams_maturity_grows_meanwhile(grows: bool) -> None:
+    """A first outcome of a kind that takes longer, when some of a week's runs were due and none was told of yet."""
+    run = EngineRun(
+        min_actors=5, lateness_ms=0, maturity_by_kind_ms={"change_merged": 2 * HOUR}, outcomes_expected={"payments": True}
+    )  # fmt: skip
+    run.feed(usage("quick", MONDAY - DAY, run_id="quick", workflow="ci"))
+    run.feed_outcomes(outcome("quick", MONDAY - DAY + HOUR, run_id="quick"))
+    for number, name in enumerate(PEOPLE[:5]):
+        run.feed(usage(name, MONDAY + number * DAY, actor=name, run_id=name, cost_micro_usd=1_000))
+    run.feed(usage("n", MONDAY + 7 * DAY + 4 * HOUR, team="other"))
+    if grows:
+        run.feed(usage("slow", MONDAY + 7 * DAY, run_id="slow", workflow="ci"))
+        run.feed_outcomes(outcome("slow", MONDAY + 7 * DAY + HOUR, run_id="slow", kind="ticket_resolved"))
+    for hour in range(5, 20 * 24, 6):
+        run.feed(usage(f"n-{hour}", MONDAY + 7 * DAY + hour * HOUR, team="other"))
+    week = run.latest["payments", "review", WEEK, MONDAY]
+    assert (week.cohort_runs, week.cohort_spend_micro_usd) == (5, 5_000)
+
+
 def test_of_five_at_work_one_alone_who_names_runs_has_no_cohort() -> None:
     """Whoever is behind a cohort is counted, not whoever was at work."""
     run = EngineRun(min_actors=5, outcomes_expected={"payments": True})
