@@ -401,7 +401,7 @@ class Closer:
         for place in sorted(place for place in self._dirty if place.scope is Scope.LATE):
             row = self._rows.get(place)
             # A row that is sealed becomes that of no more people: what still waits there does so for good.
-            if not row.empty and self._may_tell(row):
+            if not row.empty and self._may_tell(row, self._rows.find(place._replace(scope=Scope.TEAM))):
                 effects.tell(place.team, "", row.totals)
                 self._changed(place._replace(scope=Scope.TEAM), effects).merge(row)
                 told = Aggregate(place)
@@ -437,6 +437,9 @@ class Closer:
         for row in self._rows.seal(size, before):
             if row.place.scope in (Scope.POOLED, Scope.LATE):
                 effects.withheld_micro_usd += row.totals[0]
+            if row.place.scope is Scope.LATE and row.empty:
+                # All that waited was told, of nobody anything is left: what comes now waits as in a row of its own.
+                row.others = set()
 
     def finish(self, effects: Effects) -> None:
         """Give up waiting for anything more, at the end of a finite log: what may not be told by now is withheld."""

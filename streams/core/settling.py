@@ -53,7 +53,10 @@ class Settler:
         moved = _HOUR.bucket_of(at_ms) != _HOUR.bucket_of(run.began_ms) or workflow != run.workflow
         if run.began_ms == NOT_BEGUN or _HOUR.bucket_of(at_ms) != _HOUR.bucket_of(run.began_ms):
             # An entry of a later hour stays, and finds the run settled.
-            hour = max(_HOUR.bucket_of(at_ms), self._teams.of(run.team).settled)
+            team = self._teams.of(run.team)
+            hour = max(_HOUR.bucket_of(at_ms), team.settled)
+            if hour < team.early:
+                team.early, team.changed = hour, True
             self._state.put(self._key(keys.BEGAN, run.team, hour) + _place(run.hash), b"")
         # Moved by somebody's call, its cohort would tell when that was: what was told of nobody's run stays where it is.
         told = run.settled and not run.personal and not actor
@@ -101,23 +104,46 @@ class Settler:
     def settle(self, closing_ms: int, effects: Effects, *, final: bool = False) -> None:
         """Settle the runs whose time has come; looks once an hour of event time, and goes on where it stopped.
 
-        ``final`` when no event can come any more: what is undecided by then is decided.
+        Of an idle partition ``closing_ms`` is ahead of event time: by that, runs of nobody's settle, as they are corrected
+        when more comes in after all. ``final`` when no event can come any more: what is undecided by then is decided.
         """
-        decided = _HOUR.bucket_of(_FAR if final else self._closer.border_ms)
+        event_ms = closing_ms if final else self._closer.border_ms
+        decided = _HOUR.bucket_of(_FAR if final else event_ms)
         if self._closer.has_usage or final:
             for size in SIZES[1:]:
                 self._starters.decide(size, size.bucket_of(_HOUR.start_of(decided) - self._params.grace_ms))
-        hour = _HOUR.bucket_of(closing_ms)
-        if hour <= self.looked_hour:
-            return
         left = _FAR if final else _AT_ONCE
-        for team in self._teams:
-            # What was due stays so when the team's maturity grows: no run may be sent back to an hour that has been settled.
-            due = max(team.settled, _HOUR.bucket_of(closing_ms - self._teams.maturity_ms(team)))
-            left -= self._settle_team(team, due, decided, left, effects)
+        hour = _HOUR.bucket_of(event_ms)
+        if hour > self.looked_hour:
+            left = self._settle_due(event_ms, decided, left, effects)
             if left <= 0:
                 return
-        self.looked_hour = hour
+            self.looked_hour = hour
+        if _HOUR.bucket_of(closing_ms) > hour:
+            self._settle_nobodys(closing_ms, left, effects)
+
+    def _settle_due(self, event_ms: int, decided: int, left: int, effects: Effects) -> int:
+        """Settle what is due by event time; how many more runs may be looked at."""
+        for team in self._teams:
+            # What was due stays so when the team's maturity grows: no run may be sent back to an hour that has been settled.
+            due = max(team.settled, _HOUR.bucket_of(event_ms - self._teams.maturity_ms(team)))
+            left -= self._settle_team(team, due, decided, left, effects)
+            if left <= 0:
+                break
+        return left
+
+    def _settle_nobodys(self, closing_ms: int, left: int, effects: Effects) -> None:
+        """Settle runs of nobody's that are due by the clock, and leave those of people to event time."""
+        for team in self._teams:
+            due = _HOUR.bucket_of(closing_ms - self._teams.maturity_ms(team))
+            for hour, numbers in self._hours(keys.BEGAN, team, max(team.early, team.settled), due):
+                team.early = hour + 1
+                team.changed = True
+                runs = [run for run in map(self._runs.find, numbers) if run is not None]
+                self._settle_runs(team, [run.hash for run in runs if not run.personal], due, effects)
+                left -= len(numbers)
+                if left <= 0:
+                    return
 
     def _settle_team(self, team: Team, due: int, decided: int, most: int, effects: Effects) -> int:
         """Settle a team's runs that began before an hour, and those that waited until another; how many were looked at."""

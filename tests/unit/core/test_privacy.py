@@ -371,6 +371,30 @@ def test_runs_that_wait_are_told_of_though_the_teams_maturity_grows_meanwhile(gr
     assert (week.cohort_runs, week.cohort_spend_micro_usd) == (5, 5_000)
 
 
+@pytest.mark.parametrize("person", [True, False])
+@pytest.mark.parametrize("pauses", [True, False])
+def test_runs_of_people_are_mature_by_event_time(person: bool, pauses: bool) -> None:
+    """An import of a year ago that pauses: by the clock all would be mature, and no outcome could save one any more."""
+    run = EngineRun(min_actors=5, outcomes_expected={"payments": True})
+    now = MONDAY + 300 * DAY
+    pause = [now + 5 * MINUTE + second * SECOND for second in range(40)] if pauses else []
+    for number, name in enumerate(PEOPLE[:5]):
+        run.step(usage(name, MONDAY + number * MINUTE, actor=name if person else None, run_id=name), now=now)
+    for at in pause:
+        run.idle(at)
+    early = [kpi.cohort_runs for place, kpi in run.latest.items() if place[1:3] == ("review", WEEK)]
+    assert early == ([None if person else 5] if pauses else [])
+    run.feed(*(usage(f"d-{day}", MONDAY + day * DAY, team="other") for day in range(1, 6)), now=now)
+    for at in pause:
+        run.idle(at + HOUR)
+    run.feed_outcomes(*(outcome(name, MONDAY + 5 * DAY, run_id=name) for name in PEOPLE[:5]), now=now)
+    run.feed(*(usage(f"h-{hour}", MONDAY + 5 * DAY + hour * HOUR, team="other") for hour in range(24 * 7)), now=now)
+    week, team = (run.latest["payments", workflow, WEEK, MONDAY] for workflow in ("review", None))
+    assert (week.cohort_runs, week.cohort_orphan_runs, week.cohort_accepted) == (5, 0, 5)
+    # That they are of somebody's runs lets the week of the team alone tell of those that came after it had closed.
+    assert (week.accepted, team.accepted) == (0 if person and pauses else 5, 5)
+
+
 def test_of_five_at_work_one_alone_who_names_runs_has_no_cohort() -> None:
     """Whoever is behind a cohort is counted, not whoever was at work."""
     run = EngineRun(min_actors=5, outcomes_expected={"payments": True})
