@@ -1,7 +1,8 @@
 """Stage *settle*: what runs have come to, once they are mature.
 
 A run is settled by the hour in which it began, once the team's maturity lag has passed: then, and not before, its spend
-counts as having led to something or to nothing. Whatever comes to be known later of a run that concerns no person still
+counts as having led to something or to nothing. For runs of people it must have passed in event time, for others the
+clock will do, where nothing comes in. Whatever comes to be known later of a run that concerns no person still
 corrects that. Runs that people had a part in are told of together with those of enough others, as
 :mod:`streams.core.starters` decides, and once it has decided; of those nothing is corrected: the difference would be what
 one person did.
