@@ -244,15 +244,21 @@ class Settler:
             last = min(before, team.settled)
             if last <= team.expired:
                 continue
-            gone = list(
+            entries = list(
                 self._state.range(
                     self._key(keys.BEGAN, team.name, team.expired), self._key(keys.BEGAN, team.name, last)
                 )
             )
-            for key, _ in gone:
-                runs.add(int.from_bytes(key[-8:], "big"))
+            for key, _ in entries:
+                number = int.from_bytes(key[-8:], "big")
+                run = self._runs.find(number)
+                if run is not None and not run.settled:
+                    # Runs of people wait for all of their week: without the first ones too few would be told of with the last.
+                    last = min(last, int.from_bytes(key[-16:-8], "big"))
+                    continue
+                runs.add(number)
                 self._state.put(key, None)
-            if gone:
+            if entries and last > team.expired:
                 team.expired = last
                 team.changed = True
         self._starters.expire(_HOUR.start_of(before))

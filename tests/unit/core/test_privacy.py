@@ -371,6 +371,26 @@ def test_runs_that_wait_are_told_of_though_the_teams_maturity_grows_meanwhile(gr
     assert (week.cohort_runs, week.cohort_spend_micro_usd) == (5, 5_000)
 
 
+@pytest.mark.parametrize(
+    ("maturity", "horizon", "grace"), [(7, 30, 1), (24, 30, 1), (29, 30, 1), (7, 8, 1), (7, 8, 7), (1, 8, 7)]
+)
+def test_runs_of_people_outlive_the_horizon_until_their_week_is_told_of(
+    maturity: int, horizon: int, grace: int
+) -> None:
+    """Or else those that began first would be gone when the last are mature; all are forgotten after that."""
+    run = EngineRun(
+        min_actors=5, lateness_ms=0, maturity_ms=maturity * DAY, horizon_ms=horizon * DAY, grace_ms=grace * DAY,
+        outcomes_expected={"payments": True},
+    )  # fmt: skip
+    for number, name in enumerate(PEOPLE[:5]):
+        run.feed(usage(name, MONDAY + number * 36 * HOUR, actor=name, run_id=name, cost_micro_usd=1_000))
+    for hour in range(7 * 24, 60 * 24, 2):
+        run.feed(usage(f"n-{hour}", MONDAY + hour * HOUR, team="other"))
+    week = run.latest["payments", "review", WEEK, MONDAY]
+    assert (week.cohort_runs, week.cohort_spend_micro_usd) == (5, 5_000)
+    assert not run.state(keys.RUN, keys.BEGAN, keys.WAITING)
+
+
 @pytest.mark.parametrize("person", [True, False])
 @pytest.mark.parametrize("pauses", [True, False])
 def test_runs_of_people_are_mature_by_event_time(person: bool, pauses: bool) -> None:
