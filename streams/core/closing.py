@@ -75,6 +75,7 @@ class Closer:
             if finer is Window.FIVE_MINUTES and not self._may_tell(row):
                 self._hold(row)
             else:
+                self._blur(row)
                 self._sum_up(row)
         if finer is not Window.FIVE_MINUTES:
             for row in self._rows.scan(finer, Scope.HELD, start, self._closed[finer]):
@@ -256,8 +257,16 @@ class Closer:
                 row.published_once()
             self._dirty.add(place)
             effects.writes[keys.DIRTY + place.encode()] = b""
+        if place.window is Window.FIVE_MINUTES:
+            self._blur(row)
         self._rows.touch(row)
         return row
+
+    def _blur(self, row: Aggregate) -> None:
+        """Put the first and the last call of a row that is told at the window's ends: they would be one person's hours."""
+        if self._least and distinct.count(row.actors):
+            row.first_ms = min(row.first_ms, row.place.start_ms)
+            row.last_ms = max(row.last_ms, row.place.end_ms)
 
     def _is_partial(self, place: RowKey) -> bool:
         """Whether a closed window that has told nothing so far held something back."""
@@ -294,6 +303,7 @@ class Closer:
                 if not self._may_tell(row):
                     self._hold(row)
                     continue
+                self._blur(row)
                 effects.publications.append(self._figures.of(row, 1))
                 effects.tell(team, workflow, row.totals)
                 self._sum_up(row)
@@ -320,6 +330,8 @@ class Closer:
             if held is not None and left:
                 if self._may_tell(held, told):
                     told = told or Aggregate(RowKey(size, Scope.WORKFLOW, bucket, team, workflow))
+                    held.place = place
+                    self._blur(held)
                     told.merge(held)
                     effects.tell(team, workflow, held.totals)
                     left = False
@@ -344,6 +356,7 @@ class Closer:
         for team, pool in pools.items():
             if self._may_tell(pool, teams.get(team)):
                 effects.tell(team, "", pool.totals)
+                self._blur(pool)
                 teams[team].merge(pool)
                 teams[team].partial = False
             else:
@@ -403,6 +416,7 @@ class Closer:
             # A row that is sealed becomes that of no more people: what still waits there does so for good.
             if not row.empty and self._may_tell(row, self._rows.find(place._replace(scope=Scope.TEAM))):
                 effects.tell(place.team, "", row.totals)
+                self._blur(row)
                 self._changed(place._replace(scope=Scope.TEAM), effects).merge(row)
                 told = Aggregate(place)
                 told.revision = row.revision + 1

@@ -483,6 +483,22 @@ def test_a_first_outcome_halves_no_group() -> None:
     assert cohorts_told(run) == {("review", WEEK): 74_000, (None, WEEK): 74_000}
 
 
+def test_the_first_event_of_a_day_is_not_the_hour_of_the_one_who_was_early() -> None:
+    """One at night and four by day are told by the day, of which neither end says when that was; nobody's calls do."""
+    run = EngineRun(min_actors=5, lateness_ms=0)
+    run.feed(usage("night", MONDAY + 3 * HOUR + 12 * MINUTE, actor=PEOPLE[5]))
+    worked(run, 4, MONDAY + 10 * HOUR)
+    run.feed(usage("ci", MONDAY + 11 * HOUR + 1, workflow="ci", trigger="ci"))
+    worked(run, 5, MONDAY + 30 * HOUR + MINUTE)
+    run.finish()
+    ends = {place[1:3]: (kpi.first_event, kpi.last_event) for place, kpi in run.latest.items()}
+    hour = MONDAY + 30 * HOUR
+    assert ends["review", FIVE] == ends["review", HOUR] == (hour, hour + FIVE)
+    assert run.latest["payments", "review", DAY, MONDAY].first_event == MONDAY
+    assert ends["ci", DAY] == (MONDAY + 11 * HOUR + 1, MONDAY + 11 * HOUR + 1)
+    assert ends[None, WEEK] == (MONDAY, hour + FIVE)
+
+
 def test_hours_of_one_person_show_nowhere() -> None:
     """A team of six of whom one works at night: no record and no mark of any window shorter than a day tells of it."""
     quiet, busy = EngineRun(min_actors=5), EngineRun(min_actors=5)
