@@ -75,7 +75,8 @@ class Closer:
             if finer is Window.FIVE_MINUTES and not self._may_tell(row):
                 self._hold(row)
             else:
-                self._blur(row)
+                if finer is Window.FIVE_MINUTES:
+                    self._blur(row)
                 self._sum_up(row)
         if finer is not Window.FIVE_MINUTES:
             for row in self._rows.scan(finer, Scope.HELD, start, self._closed[finer]):

@@ -499,6 +499,17 @@ def test_the_first_event_of_a_day_is_not_the_hour_of_the_one_who_was_early() -> 
     assert ends[None, WEEK] == (MONDAY, hour + FIVE)
 
 
+def test_a_restart_does_not_move_the_first_and_the_last_event() -> None:
+    """Not to the ends of windows that tell of them again."""
+    run = EngineRun(min_actors=5, lateness_ms=0)
+    worked(run, 5, MONDAY + 30 * HOUR + 7 * MINUTE)
+    run.feed(usage("n", MONDAY + 32 * HOUR, workflow="other"))
+    run.crash()
+    run.feed(usage("n-2", MONDAY + 3 * DAY, workflow="other"))
+    day = run.latest["payments", "review", DAY, MONDAY + DAY]
+    assert (day.first_event, day.last_event) == (MONDAY + 30 * HOUR + FIVE, MONDAY + 30 * HOUR + 2 * FIVE)
+
+
 def test_hours_of_one_person_show_nowhere() -> None:
     """A team of six of whom one works at night: no record and no mark of any window shorter than a day tells of it."""
     quiet, busy = EngineRun(min_actors=5), EngineRun(min_actors=5)
