@@ -64,6 +64,8 @@ def _cost_per_accepted(entry: Entry) -> Cell:
         return Cell(words.money(ratio.value))
     if entry.week.accepted is None:
         return Cell(words.UNKNOWN, "no outcome source")
+    if entry.week.withheld and known_spend(entry.week) is not None:
+        return Cell(words.UNKNOWN, "spend partly withheld")
     return Cell(words.UNKNOWN, "no cost known" if ratio.numerator is None else "none accepted")
 
 
