@@ -34,8 +34,8 @@ _TOLERANCE_MS: Final = AGREE_WITHIN_S * 1000
 #: How far one reversal may carry on (a revert of a revert of a revert): beyond it somebody's records go in circles.
 _MOST_HOPS: Final = 16
 _HOUR: Final = Window.HOUR
-#: Times that a thing is known to have happened; of the oldest one nobody will tell any more.
-_MOST_TIMES: Final = 16
+#: Times that a thing may happen within 15 minutes and be known for each of them: more are a producer's mistake.
+_MOST_TIMES: Final = 1_000
 #: The attribute that names the source of the outcome that is undone, where that is another one.
 _OTHER_SOURCE: Final = "reverses_source"
 
@@ -126,24 +126,35 @@ class Joiner:
             return None
         said = f"{event.team}\0{event.kind}\0{event.verdict}\0{event.ref}".encode()
         outcome.reference = xxh3_64_intdigest(said, self._seed)
-        key = keys.REFERENCE + _place(outcome.reference)
-        times: list[list[Any]] = orjson.loads(self._state.get(key) or b"[]")
-        nearest = None
-        for number, at_ms, sources in times:
-            away = abs(at_ms - event.occurred_at)
-            if away > _TOLERANCE_MS or event.source in sources or (nearest is not None and away >= nearest[0]):
-                continue
-            other = self._find(number)
-            # A reversal and what reverses it again may be told alike.
-            if other is not None and self._target(outcome) != number and other.target != outcome.number:
-                nearest = away, other, sources
+        quarter = event.occurred_at // _TOLERANCE_MS
+        nearest: tuple[tuple[int, int], Outcome, int, list[list[Any]], list[str]] | None = None
+        for near in (quarter - 1, quarter, quarter + 1):
+            times = self._times(outcome.reference, near)
+            for number, at_ms, sources in times:
+                away = abs(at_ms - event.occurred_at), at_ms
+                if away[0] > _TOLERANCE_MS or event.source in sources or (nearest is not None and away >= nearest[0]):
+                    continue
+                other = self._find(number)
+                # A reversal and what reverses it again may be told alike.
+                if other is not None and self._target(outcome) != number and other.target != outcome.number:
+                    nearest = away, other, near, times, sources
         if nearest is None:
+            times = self._times(outcome.reference, quarter)
             times.append([outcome.number, event.occurred_at, [event.source]])
-            del times[:-_MOST_TIMES]
-        else:
-            nearest[2].append(event.source)
-        self._state.put(key, orjson.dumps(times))
-        return None if nearest is None else nearest[1]
+            self._put_times(outcome.reference, quarter, times[-_MOST_TIMES:])
+            return None
+        _, same, near, times, sources = nearest
+        sources.append(event.source)
+        self._put_times(outcome.reference, near, times)
+        return same
+
+    def _times(self, reference: int, quarter: int) -> list[list[Any]]:
+        """The outcomes that first told of a thing in a quarter of an hour, when that was, and who has told of each."""
+        times: list[list[Any]] = orjson.loads(self._state.get(_quarter(reference, quarter)) or b"[]")
+        return times
+
+    def _put_times(self, reference: int, quarter: int, times: list[list[Any]]) -> None:
+        self._state.put(_quarter(reference, quarter), orjson.dumps(times) if times else None)
 
     def _target(self, outcome: Outcome) -> int:
         """What an outcome undoes, by the name that it counts under."""
@@ -310,11 +321,11 @@ class Joiner:
         self._changed.pop(outcome.number, None)
         self._state.put(keys.OUTCOME + _place(outcome.number), None)
         if outcome.reference:
-            key = keys.REFERENCE + _place(outcome.reference)
-            times = orjson.loads(self._state.get(key) or b"[]")
+            quarter = outcome.at_ms // _TOLERANCE_MS
+            times = self._times(outcome.reference, quarter)
             left = [it for it in times if it[0] != outcome.number]
             if len(left) < len(times):
-                self._state.put(key, orjson.dumps(left) if left else None)
+                self._put_times(outcome.reference, quarter, left)
         if outcome.run:
             self._state.put(keys.LINK + _place(outcome.run) + _place(outcome.number), None)
             run = self._runs.find(outcome.run)
@@ -362,6 +373,11 @@ class Joiner:
 
 def _place(number: int) -> bytes:
     return max(0, number).to_bytes(8, "big")
+
+
+def _quarter(reference: int, quarter: int) -> bytes:
+    """The key of what was told under a reference in a quarter of an hour, which is the tolerance."""
+    return keys.REFERENCE + _place(reference) + _place(quarter)
 
 
 def _prefixed(prefix: bytes) -> tuple[bytes, bytes]:

@@ -218,14 +218,14 @@ def _told_apart(reports: list[Report]) -> tuple[dict[_Name, Report], dict[_Name,
             continue
         target = None if report.reverses is None else f"{report.source}/{report.reverses}"
         alike = [
-            (abs(other.occurred_at - report.occurred_at), place, it) for place, (it, other) in enumerate(known.items())
+            (abs(other.occurred_at - report.occurred_at), other.occurred_at, place, it) for place, (it, other) in enumerate(known.items())
             if (other.team, other.kind, other.verdict, other.ref) == (report.team, report.kind, report.verdict, report.ref)
             and report.source not in sources[it] and abs(other.occurred_at - report.occurred_at) <= 15 * MINUTE
         ]  # fmt: skip
         if not alike:
             known[name], sources[name] = replace(report, reverses=target), {report.source}
             continue
-        same = min(alike)[2]
+        same = min(alike)[3]
         stands_for[name] = same
         sources[same].add(report.source)
         said = known[same]

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from streams.core import keys
 from streams.core.outcomes import JoinResult
 from tests.engine_runs import HOUR, MINUTE, MONDAY, WEEK, EngineRun, outcome, usage
 
@@ -31,6 +32,31 @@ def test_two_times_told_by_two_systems_are_two(order: tuple[int, ...]) -> None:
     run.feed_outcomes(*(RESOLVED[place] for place in order))
     assert week_of(run).accepted == 2
     assert run.joins[JoinResult.SAME_OUTCOME] == 2
+
+
+@pytest.mark.parametrize("times", [17, 100])
+@pytest.mark.parametrize("apart", [14 * MINUTE, HOUR])
+def test_one_system_tells_of_all_times_before_the_other_does(times: int, apart: int) -> None:
+    """A history of deployments, imported from one system and then from the other: each happened once."""
+    told = [
+        outcome(f"{source}-{it}", MONDAY + it * apart + late, ref="org/repo", kind="deployment_succeeded", source=source)
+        for source, late in (("github", 0), ("argo", MINUTE)) for it in range(times)
+    ]  # fmt: skip
+    run = EngineRun()
+    run.feed_outcomes(*told)
+    assert week_of(run).accepted == times
+    run.feed(usage("later", MONDAY + 60 * 24 * HOUR), usage("n", MONDAY + 61 * 24 * HOUR))
+    assert not run.state(keys.REFERENCE)
+
+
+def test_one_system_is_recognised_just_within_fifteen_minutes_of_the_other() -> None:
+    """Whatever quarters of an hour those lie in."""
+    for at in range(0, 30 * MINUTE, 5 * MINUTE):
+        for apart, accepted in ((15 * MINUTE, 1), (15 * MINUTE + 1, 2), (-15 * MINUTE, 1), (-15 * MINUTE - 1, 2)):
+            run = EngineRun()
+            first = MONDAY + HOUR + at
+            run.feed_outcomes(outcome("a", first, ref="T"), outcome("b", first + apart, ref="T", source="jira"))
+            assert week_of(run).accepted == accepted
 
 
 @pytest.mark.parametrize("turned", [False, True])
