@@ -75,6 +75,21 @@ def test_each_system_adds_what_the_other_did_not_say(turned: bool) -> None:
     assert (run_week.cohort_runs, run_week.cohort_orphan_runs) == (1, 0)
 
 
+@pytest.mark.parametrize("field", ["team", "kind", "verdict", "ref"])
+def test_what_two_systems_say_is_one_only_if_all_that_identifies_it_is_the_same(field: str) -> None:
+    """Of a rating its value does not: the first one's holds."""
+    said = {"team": "payments", "kind": "customer_rating", "verdict": "accepted", "ref": "c#1"}
+    other = {"team": "blue", "kind": "ticket_resolved", "verdict": "rejected", "ref": "c#2"}
+    run = EngineRun()
+    run.feed_outcomes(
+        outcome("1", MONDAY, **said, value=0.25), outcome("2", MONDAY, **said, source="jira", value=1),
+        outcome("3", MONDAY, **{**said, field: other[field]}, source="zendesk", value=0.5),
+    )  # fmt: skip
+    week = week_of(run)
+    assert run.joins[JoinResult.SAME_OUTCOME] == 1
+    assert week.rating_sum == (0.25 if field in ("team", "kind") else 0.75)
+
+
 @pytest.mark.parametrize("turned", [False, True])
 def test_an_undoing_that_two_systems_tell_of_undoes_once(turned: bool) -> None:
     """One of them alone may know of what; reverting it brings back what it had undone."""
