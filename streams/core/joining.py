@@ -3,8 +3,9 @@
 An outcome is joined to the run that it names, else counted for the workflow that it names, else for its team. Records
 arrive in any order, so nothing here is decided once: whenever the run's usage comes in, or an earlier event of it, or a
 reversal, or another system's word on the same outcome, what was counted is taken back and counted anew where it belongs
-now. What is counted in the end depends on the records, not on their order; of what several systems say differently of one
-outcome, the first in the log holds.
+now. What is counted in the end depends on the records, not on their order, but for what several systems say of one thing:
+where they differ the first in the log holds, and where it happened several times within their tolerance, which of those
+they mean is decided as they come.
 """
 
 from typing import Any, Final
@@ -120,7 +121,8 @@ class Joiner:
         """The outcome that another system reported of the same thing; if there is none, this one stands for it.
 
         One thing may happen again and again, and each system tells of each time once: of those times that this system has
-        not told of yet, the nearest one is meant.
+        not told of yet, the nearest one is meant. Decided for good, so that of times that lie within the tolerance of each
+        other more or fewer may meet in another order.
         """
         if event.ref is None:
             return None

@@ -207,7 +207,8 @@ _Name = tuple[str, str]
 def _told_apart(reports: list[Report]) -> tuple[dict[_Name, Report], dict[_Name, _Name]]:
     """One outcome for all records that say the same: copies, and what other systems say of it, with what they add.
 
-    ``reverses`` of these outcomes names the source, too. And which names stand for others.
+    ``reverses`` of these outcomes names the source, too. And which names stand for others. In the order of arrival, since
+    which of several near ones are the same depends on that: everything else here sees all records at once.
     """
     known: dict[_Name, Report] = {}
     stands_for: dict[_Name, _Name] = {}

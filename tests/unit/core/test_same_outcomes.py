@@ -34,6 +34,21 @@ def test_two_times_told_by_two_systems_are_two(order: tuple[int, ...]) -> None:
     assert run.joins[JoinResult.SAME_OUTCOME] == 2
 
 
+def test_how_many_meet_may_depend_on_the_order_where_clocks_are_far_apart() -> None:
+    """The limit as documented: two times 14 minutes apart, and another system 14 minutes behind; never one, never four."""
+    told = [
+        outcome("a1", MONDAY, ref="T"), outcome("a2", MONDAY + 14 * MINUTE, ref="T"),
+        outcome("b1", MONDAY + 14 * MINUTE, ref="T", source="jira"),
+        outcome("b2", MONDAY + 28 * MINUTE, ref="T", source="jira"),
+    ]  # fmt: skip
+    found = set()
+    for order in permutations(told):
+        run = EngineRun()
+        run.feed_outcomes(*order)
+        found.add(week_of(run).accepted)
+    assert found == {2, 3}
+
+
 @pytest.mark.parametrize("times", [17, 100])
 @pytest.mark.parametrize("apart", [14 * MINUTE, HOUR])
 def test_one_system_tells_of_all_times_before_the_other_does(times: int, apart: int) -> None:
