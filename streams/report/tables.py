@@ -238,4 +238,4 @@ def cut_short(report: Report) -> str:
     """A warning that the input ends before the week does; empty if it does not."""
     if not report.cut_short:
         return ""
-    return f"The newest event is of {words.instant(report.newest_ms)}, before the end of the week: more may come."
+    return f"The input ends at {words.instant(report.newest_ms)}, before the end of the week: more may come."
