@@ -49,22 +49,18 @@ TIERS: Final = (
 
 def judge(tier: Tier, pace: Pace, budget: int, step: int) -> Verdict:
     """Judge one tier at the end of a 5-minute step."""
-    spend, calls = pace.spent(step, tier.long)
-    expected = pace.expected(budget, step, tier.long)
-    if expected <= 0 or calls < _MIN_SAMPLE:
-        return Clear()
-    short = pace.spent(step, tier.short)[0] / max(1.0, pace.expected(budget, step, tier.short))
-    rate = spend / expected
     ordinary = pace.ordinary(tier.long)
     if ordinary is None:
         return Clear()
-    score = min(
-        rate / tier.rate,
-        short / tier.rate,
-        spend / _STAKE,
-        spend / (tier.share * budget),
-        spend / (_UNUSUAL * max(1, ordinary)),
-    )
+    spend, calls = pace.spent(step, tier.long)
+    # The cheap questions first: they are asked every five minutes.
+    score = min(spend / _STAKE, spend / (tier.share * budget), spend / (_UNUSUAL * max(1, ordinary)))
+    if score < 1 or calls < _MIN_SAMPLE:
+        return Clear(max(0.0, score))
+    expected = max(1.0, pace.expected(budget, step, tier.long))
+    rate = spend / expected
+    short = pace.spent(step, tier.short)[0] / max(1.0, pace.expected(budget, step, tier.short))
+    score = min(score, rate / tier.rate, short / tier.rate)
     if score < 1:
         return Clear(max(0.0, score))
     return Finding(

@@ -20,6 +20,7 @@ __all__ = [
     "contrast",
     "e_process",
     "flat",
+    "middle",
     "negative_binomial_tail",
     "sustained",
     "tail",
@@ -52,6 +53,13 @@ class Contrast:
     z: float
     n: float
     base: float
+
+
+def middle(values: Days) -> float:
+    """The median; numpy's own takes ten times as long on so few numbers."""
+    ordered = np.sort(values)
+    n = len(ordered)
+    return float(ordered[(n - 1) // 2] + ordered[n // 2]) / 2
 
 
 def _windows(days: Days, columns: Sequence[int], span: int) -> Days:
@@ -93,8 +101,8 @@ def _residual(
     if rate <= 0 or tops[index].mean() < least:
         return None
     logs = np.log((tops[index] + 0.5) / (bottoms[index] + 0.5 / rate))
-    ordinary = float(np.median(logs))
-    spread = _MAD * float(np.median(np.abs(logs - ordinary)))
+    ordinary = middle(logs)
+    spread = _MAD * middle(np.abs(logs - ordinary))
     now = log((tops[-1] + 0.5) / (bottoms[-1] + 0.5 / rate))
     return now, ordinary, spread, float(tops[-1]), float(bottoms[-1])
 
