@@ -1,11 +1,11 @@
-"""Published records as somebody reads all of them: KPIs from lines of JSON, or any from their topic.
+"""Records as somebody reads all of them: KPIs from lines of JSON, or any from their topic.
 
 Bulk reading by aiokafka, whose decoder is compiled: twice as fast as the client of ``streams.subscribers`` (68,000 KPI
 records a second against 34,000), which is for those who follow a topic.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 import msgspec
@@ -21,7 +21,7 @@ from streams.core.wire import schema_ids
 from streams.errors import DataError, DependencyError
 from streams.registry import SchemaRegistry
 
-__all__ = ["Read", "read_kpis", "read_lines", "read_topic"]
+__all__ = ["Read", "Values", "read_kpis", "read_lines", "read_topic", "read_values"]
 
 R_co = TypeVar("R_co", bound=msgspec.Struct, covariant=True)
 R = TypeVar("R", bound=msgspec.Struct)
@@ -37,6 +37,13 @@ class Read(NamedTuple):
 
     records: int
     unreadable: int
+
+
+class Values(NamedTuple):
+    """The partitions that a topic has, and the schemas of those of its records that name one."""
+
+    partitions: int
+    schemas: SchemaCache | None
 
 
 class _Decoder(Protocol[R_co]):
@@ -83,17 +90,38 @@ def read_topic(
     Raises:
         DependencyError: Kafka or the registry does not answer, or there is no such topic.
     """
+    records = unreadable = 0
+
+    def decode(_: int, values: Sequence[bytes], schemas: SchemaCache | None) -> None:
+        nonlocal records, unreadable
+        records += len(values)
+        unreadable += _hand_over(values, codec, take, schemas)
+
+    _run(brokers, topic, decode, registry_url)
+    return Read(records, unreadable)
+
+
+def read_values(
+    brokers: str, topic: str, take: Callable[[int, Sequence[bytes]], object], registry_url: str | None = None
+) -> Values:
+    """As :func:`read_topic`, with the records as they are: ``take`` is given a partition's number and some of its own, in order."""
+    return _run(brokers, topic, lambda partition, values, _: take(partition, values), registry_url)
+
+
+#: Takes a partition's number, values in the order of the log, and the schemas that they name.
+_Taker = Callable[[int, Sequence[bytes], SchemaCache | None], object]
+
+
+def _run(brokers: str, topic: str, take: _Taker, registry_url: str | None) -> Values:
     try:
-        return asyncio.run(_read_topic(brokers, topic, codec, take, registry_url))
+        return asyncio.run(_read_all(brokers, topic, take, registry_url))
     except (KafkaError, TimeoutError) as error:
         raise DependencyError(
             f"Kafka at {brokers} does not answer: {error!r}; is it up, and may we read it?"
         ) from error
 
 
-async def _read_topic(
-    brokers: str, topic: str, codec: _Decoder[R], take: Callable[[R], object], registry_url: str | None
-) -> Read:
+async def _read_all(brokers: str, topic: str, take: _Taker, registry_url: str | None) -> Values:
     # No group: nothing is committed, and no worker's group is disturbed.
     options: dict[str, Any] = {
         "bootstrap_servers": brokers, "client_id": "assay-report", "isolation_level": "read_committed",
@@ -108,14 +136,12 @@ async def _read_topic(
         async with AIOKafkaConsumer(topic, **options) as consumer:
             # With read_committed these are the ends of what is committed.
             ends = await consumer.end_offsets(consumer.assignment())
-            records = unreadable = 0
             for place, end in sorted(ends.items()):
                 async for values in _values(consumer, place, end):
                     if registry is not None:
                         await registry.ensure(schema_ids(values))
-                    records += len(values)
-                    unreadable += _hand_over(values, codec, take, registry)
-            return Read(records, unreadable)
+                    take(place.partition, values, registry)
+            return Values(len(ends), registry)
     finally:
         if registry is not None:
             await registry.close()
@@ -141,7 +167,7 @@ async def _values(consumer: Any, place: TopicPartition, end: int) -> AsyncIterat
 
 
 def _hand_over(
-    values: list[bytes], codec: _Decoder[R], take: Callable[[R], object], schemas: SchemaCache | None
+    values: Sequence[bytes], codec: _Decoder[R], take: Callable[[R], object], schemas: SchemaCache | None
 ) -> int:
     """Decode and hand over; how many could not be read."""
     unreadable = 0
