@@ -1,4 +1,4 @@
-"""Records as somebody reads all of them: KPIs from lines of JSON, or any from their topic.
+"""Records as somebody reads all of them: KPIs and alerts from lines of JSON, or any from their topic.
 
 Bulk reading by aiokafka, whose decoder is compiled: twice as fast as the client of ``streams.subscribers`` (68,000 KPI
 records a second against 34,000), which is for those who follow a topic.
@@ -12,7 +12,8 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from streams.core.avro import KPI, UnreadableRecordError
+from streams.core.alerts import Alert
+from streams.core.avro import ALERT, KPI, UnreadableRecordError
 from streams.core.bounds import EARLIEST_MS, LATEST_MS
 from streams.core.kpis import Kpi
 from streams.core.schemas import SchemaCache
@@ -21,7 +22,7 @@ from streams.core.wire import schema_ids
 from streams.errors import DataError, DependencyError
 from streams.registry import SchemaRegistry
 
-__all__ = ["Read", "Values", "read_kpis", "read_lines", "read_topic", "read_values"]
+__all__ = ["Read", "Values", "read_alert_lines", "read_alerts", "read_kpis", "read_lines", "read_topic", "read_values"]
 
 R_co = TypeVar("R_co", bound=msgspec.Struct, covariant=True)
 R = TypeVar("R", bound=msgspec.Struct)
@@ -57,20 +58,36 @@ class _Kpis:
         return _checked(KPI.decode(value, schemas))
 
 
+class _Alerts:
+    def decode(self, value: bytes, schemas: SchemaCache | None = None, /) -> Alert:
+        return _checked_alert(ALERT.decode(value, schemas))
+
+
 def read_lines(lines: Iterable[bytes], name: str) -> Iterator[Kpi]:
     """The records in lines of JSON; blank lines are none. ``name`` is what an error calls the input.
 
     Raises:
         DataError: A line is no KPI record; the message names it, the field and the fix.
     """
+    return _read_lines(lines, name, _Kpis(), "--kpis")
+
+
+def read_alert_lines(lines: Iterable[bytes], name: str) -> Iterator[Alert]:
+    """As :func:`read_lines`, of alerts."""
+    return _read_lines(lines, name, _Alerts(), "--alerts")
+
+
+def _read_lines(lines: Iterable[bytes], name: str, codec: _Decoder[R], output: str) -> Iterator[R]:
     for number, line in enumerate(lines, start=1):
         text = line.strip()
         if not text:
             continue
         try:
-            yield _checked(KPI.decode(text))
+            yield codec.decode(text)
         except UnreadableRecordError as error:
-            raise DataError(f"{name}, line {number}: {error.rejection.detail} (is it the output of --kpis?)") from error
+            raise DataError(
+                f"{name}, line {number}: {error.rejection.detail} (is it the output of {output}?)"
+            ) from error
         except ValueError as error:
             raise DataError(f"{name}, line {number}: {error}") from error
 
@@ -78,6 +95,11 @@ def read_lines(lines: Iterable[bytes], name: str) -> Iterator[Kpi]:
 def read_kpis(brokers: str, topic: str, take: Callable[[Kpi], object], registry_url: str | None = None) -> Read:
     """As :func:`read_topic`; a record with times that no calendar has is one that cannot be read."""
     return read_topic(brokers, topic, _Kpis(), take, registry_url)
+
+
+def read_alerts(brokers: str, topic: str, take: Callable[[Alert], object], registry_url: str | None = None) -> Read:
+    """As :func:`read_topic`; a record with times that no calendar has is one that cannot be read."""
+    return read_topic(brokers, topic, _Alerts(), take, registry_url)
 
 
 def read_topic(
@@ -187,5 +209,15 @@ def _checked(record: Kpi) -> Kpi:
         at_ms = getattr(record, name)
         if at_ms is not None and not EARLIEST_MS - Window.WEEK <= at_ms <= LATEST_MS - Window.WEEK:
             msg = f"{name} {at_ms} is no time from 2015 to 9999: send milliseconds since 1970"
+            raise ValueError(msg)
+    return record
+
+
+def _checked_alert(record: Alert) -> Alert:
+    """The record, if its times are such as a calendar has. Raises ValueError."""
+    for name in ("window_start", "window_end", "opened_at", "updated_at"):
+        at_ms = getattr(record, name)
+        if not 0 <= at_ms <= LATEST_MS:
+            msg = f"{name} {at_ms} is no time from 1970 to 9999: send milliseconds since 1970"
             raise ValueError(msg)
     return record
