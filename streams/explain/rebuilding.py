@@ -51,6 +51,8 @@ class Difference:
 class Tally:
     """Decisions of one reason: how many, from when to when, and the best score among their findings.
 
+    There is no score where the figures concern too few people: it would tell of them.
+
     ``n`` and ``need`` are the most observations there were of those needed, None where that was not the trouble.
     """
 
@@ -68,7 +70,7 @@ class Tally:
         self.last_ms = judged.at_ms
         self.count += 1
         verdict = judged.verdict
-        if isinstance(verdict, Finding):
+        if isinstance(verdict, Finding) and self.reason is not Reason.GROUP_MINIMUM:
             self.score = verdict.score if self.score is None else max(self.score, verdict.score)
         elif isinstance(verdict, Insufficient) and (self.n is None or verdict.n >= self.n):
             self.n, self.need = verdict.n, verdict.need
@@ -177,12 +179,13 @@ def _silence(life: Life, decisions: tuple[Tally, ...], detector: Detector | None
     said = silenced_by_policy(policy, detector, current.team, current.workflow)
     if said is not None:
         return f"No alert comes out: {said}."
-    kept = [it for it in decisions if it.score is not None]
+    kept = [it for it in decisions if it.score is not None or it.reason is Reason.GROUP_MINIMUM]
     if kept:
         best = max(kept, key=lambda it: (it.score or 0.0, it.count))
+        score = "" if best.score is None else f" of score {best.score:.2g}"
         return (
-            f"No alert comes out: there was a finding of score {best.score:.2g}, and it was kept silent "
-            f"({best.reason.value}). {REASONS[best.reason]}"
+            f"No alert comes out: there was a finding{score}, and it was kept silent ({best.reason.value}). "
+            f"{REASONS[best.reason]}"
         )
     short = next((it for it in decisions if it.reason is Reason.INSUFFICIENT), None)
     if short is not None:

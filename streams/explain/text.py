@@ -56,7 +56,8 @@ def _sections(it: Explanation, now: Alert) -> Iterator[tuple[str, list[str]]]:
         yield "Evidence", [", ".join(evidence)]
     yield "Sample", [f"{count(now.sample_size)} of {count(now.min_sample_size)} needed"]
     yield "Threshold", [f"fires at a score of {THRESHOLD:g}; this had {_number(score_of(now))}"]
-    yield "Window", [f"{instant(now.window_start)} to {instant(now.window_end)}"]
+    start, end = instant(now.window_start), instant(now.window_end)
+    yield "Window", [start if start == end else f"{start} to {end}"]
     yield "At stake", [money(now.money_at_stake_micro_usd)]
     if detector is not None:
         yield "Silent if", list(_silent(detector, now))
