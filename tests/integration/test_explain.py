@@ -13,7 +13,7 @@ from streams.core.avro import ALERT, USAGE_EVENT
 from streams.core.events import UsageDecoder, UsageEvent
 from streams.core.topics import ALERTS, USAGE
 from tests.alert_logs import burn, loop, ordinary, policy, write_lines
-from tests.integration.records import Log, Record, home, teams_by_partition
+from tests.integration.records import Log, Record, home, producer, teams_by_partition
 
 
 @pytest.fixture
@@ -37,8 +37,16 @@ def log(kafka: str, topic_prefix: str, teams: list[str], config: Path, tmp_path:
         usage, alerts = write_lines(tmp_path / f"{team}.jsonl", events), tmp_path / f"{team}-alerts.jsonl"
         assert run("replay", "--usage", usage, "--alerts", alerts, "--config", config).exit_code == 0
         records = [ALERT.decode(line) for line in alerts.read_bytes().splitlines()]
-        topics.put(ALERTS, [Record(home(team), ALERT.to_avro(record)) for record in records])
+        publish(topics, home(team), records)
     return topics
+
+
+def publish(log: Log, partition: int, records: list[Alert]) -> None:
+    """As a worker does: the topic is compacted, and takes no record without a key."""
+    sender = producer(log.brokers)
+    for record in records:
+        sender.produce(log.prefix + ALERTS, ALERT.to_avro(record), record.alert_id.encode(), partition=partition)
+    assert sender.flush(30) == 0
 
 
 def json_value(event: dict[str, Any]) -> bytes:
