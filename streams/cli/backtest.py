@@ -12,6 +12,7 @@ from streams.backtest.text import render
 from streams.cli.groups import command
 from streams.cli.options import effective_settings, settings_options
 from streams.cli.recordings import clock_of, judged, recorded, recording_options
+from streams.cli.sinks import printable
 from streams.engine_params import EngineSetup, engine_setup
 from streams.explain.lives import lives
 from streams.settings import load_settings
@@ -61,7 +62,7 @@ def backtest(
         old=None if old_setup is None else old_setup.params.config_version,
         alike=old_setup is not None and old_setup.params == setup.params and _prices(setup) == _prices(old_setup),
     )  # fmt: skip
-    click.echo(json.dumps(document(found), indent=2) if as_json else render(found), nl=as_json)
+    click.echo(json.dumps(document(found), indent=2) if as_json else printable(render(found)), nl=as_json)
 
 
 def _prices(setup: EngineSetup) -> str | None:

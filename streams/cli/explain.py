@@ -13,7 +13,7 @@ import click
 from streams.cli.groups import command
 from streams.cli.options import effective_settings, settings_options
 from streams.cli.recordings import clock_of, judged, recorded, recording_options
-from streams.cli.sinks import STDOUT
+from streams.cli.sinks import STDOUT, printable
 from streams.core import topics
 from streams.core.alerts import Alert
 from streams.detectors import REGISTRY
@@ -93,8 +93,7 @@ def explain(
         click.echo(json.dumps(document(explanations), indent=2))
     else:
         text = render(explanations, shutil.get_terminal_size((_WIDTH, 24)).columns)
-        encoding = sys.stdout.encoding or "utf-8"
-        click.echo(text.encode(encoding, errors="replace").decode(encoding), nl=False)
+        click.echo(printable(text), nl=False)
     ends = {it.rebuild.outcome for it in explanations if it.rebuild is not None}
     if ends - {Outcome.SAME, Outcome.ONLY_REBUILT}:
         click.get_current_context().exit(_FAILED)

@@ -14,6 +14,7 @@ from streams.core.events import UsageDecoder, UsageEvent
 from streams.core.topics import ALERTS, USAGE
 from tests.alert_logs import burn, loop, ordinary, policy, write_lines
 from tests.integration.records import Log, Record, home, producer, teams_by_partition
+from tests.integration.workers import Worker
 
 
 @pytest.fixture
@@ -115,3 +116,26 @@ def test_no_alerts_and_no_topic_are_told_apart(kafka: str, topic_prefix: str) ->
     Log(kafka, topic_prefix)
     empty = run("explain", "x", "--brokers", kafka, "--topic-prefix", topic_prefix)
     assert empty.exit_code == 5
+
+
+def test_what_a_worker_raised_comes_out_of_its_log_again(
+    kafka: str, topic_prefix: str, teams: list[str], config: Path, tmp_path: Path
+) -> None:
+    log = Log(kafka, topic_prefix)
+    events = [it for team in teams for it in [*ordinary(team), *loop(team), *burn(team)]]
+    # The clock of the machine must not close what the log has not come to.
+    settings = {"ASSAY_CONFIG": str(config), "ASSAY_WINDOWS__IDLE_SECONDS": "3600"}
+    with Worker(kafka, topic_prefix, tmp_path / "worker", settings) as worker:
+        worker.start()
+        for team in teams:
+            own = sorted((it for it in events if it["team"] == team), key=lambda event: event["occurred_at"])
+            log.put(USAGE, [Record(home(team), json_value(event)) for event in own])
+        worker.ready().received(len(events))
+    raised = {it.alert_id for it in alerts_of(log)}
+    assert {alert_id.split("-")[0] for alert_id in raised} == {"runaway", "budget_burn"}
+    assert len(raised) == 4
+    place = ["--brokers", log.brokers, "--topic-prefix", log.prefix, "--config", config]
+    for alert_id in sorted(raised):
+        result = run("explain", alert_id, *place, "--rebuild")
+        assert result.exit_code == 0, result.stdout
+        assert "The same alert comes out, with the same figures" in " ".join(result.stdout.split())
