@@ -77,6 +77,8 @@ def _silent(detector: Detector, now: Alert) -> Iterator[str]:
         yield f"- it had not lasted: {persistence(detector)}"
     if detector.after_days:
         yield f"- fewer than {plural(detector.after_days, 'day')} of history"
+    if detector.detect is not None:
+        yield f"- people behind it, but fewer than {detector.group}, or another alert that explains it"
     for key in silencing_keys(detector, shown(now.team), None if now.workflow is None else shown(now.workflow)):
         yield f"- policy: {key}"
 
