@@ -1,17 +1,21 @@
-"""Tiny made-up logs in which alerts fire: an agent that goes in circles, and a team that burns its budget."""
+"""Tiny made-up logs in which alerts fire: an agent that goes in circles, and a team that burns its budget.
+
+Both are blatant, far beyond every limit: what is tested with them is not where the limits are.
+"""
 
 import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
-__all__ = ["BURN_MS", "LOOP_MS", "START_MS", "burn", "loop", "ordinary", "policy", "write_lines"]
+__all__ = ["BUDGET_USD", "BURN_MS", "LOOP_MS", "START_MS", "burn", "loop", "ordinary", "policy", "write_lines"]
 
 _MINUTE: Final = 60_000
 _HOUR: Final = 60 * _MINUTE
 _DAY: Final = 24 * _HOUR
 #: 2026-01-05 00:00 UTC, a Monday.
 START_MS: Final = 1_767_571_200_000
+BUDGET_USD: Final = 4_000
 #: When the agent's loop begins.
 LOOP_MS: Final = START_MS + 2 * _DAY + 9 * _HOUR
 #: When the budget's burning begins.
@@ -35,17 +39,19 @@ def ordinary(team: str = "payments", days: int = 17) -> list[dict[str, Any]]:
     ]
 
 
-def loop(team: str = "payments", workflow: str = "refund-bot", calls: int = 40) -> list[dict[str, Any]]:
-    """A run that makes the same call every ten seconds, half a dollar each."""
+def loop(team: str = "payments", workflow: str = "refund-bot", calls: int = 60) -> list[dict[str, Any]]:
+    """A run that makes the same call every ten seconds, ten dollars each."""
     return [
-        _call(0, team, workflow, LOOP_MS + number * 10_000, 0.5, event_id=f"loop-{number}", run_id="r-1", tool="search")
+        _call(
+            0, team, workflow, LOOP_MS + number * 10_000, 10.0, event_id=f"loop-{number}", run_id="r-1", tool="search"
+        )
         for number in range(calls)
     ]
 
 
 def burn(team: str = "payments") -> list[dict[str, Any]]:
-    """Sixty calls of a dollar within an hour."""
-    return [_call(number, team, "review", BURN_MS + number * _MINUTE, 1.0) for number in range(60)]
+    """Sixty calls of fifty dollars within an hour, three quarters of :data:`BUDGET_USD`."""
+    return [_call(number, team, "review", BURN_MS + number * _MINUTE, 50.0) for number in range(60)]
 
 
 def write_lines(path: Path, events: Iterable[dict[str, Any]]) -> Path:

@@ -12,7 +12,7 @@ from streams.core.alerts import Alert
 from streams.core.avro import ALERT, USAGE_EVENT
 from streams.core.events import UsageDecoder, UsageEvent
 from streams.core.topics import ALERTS, USAGE
-from tests.alert_logs import burn, loop, ordinary, policy, write_lines
+from tests.alert_logs import BUDGET_USD, burn, loop, ordinary, policy, write_lines
 from tests.integration.records import Log, Record, home, producer, teams_by_partition
 from tests.integration.workers import Worker
 
@@ -25,7 +25,9 @@ def teams() -> list[str]:
 
 @pytest.fixture
 def config(tmp_path: Path, teams: list[str]) -> Path:
-    return policy(tmp_path, "new", "teams:\n" + "".join(f"  {team}: {{monthly_budget_usd: 100}}\n" for team in teams))
+    return policy(
+        tmp_path, "new", "teams:\n" + "".join(f"  {team}: {{monthly_budget_usd: {BUDGET_USD}}}\n" for team in teams)
+    )
 
 
 @pytest.fixture
@@ -86,7 +88,7 @@ def test_an_alert_of_the_topic_is_explained_and_rebuilt_from_history(log: Log, c
 def test_a_backtest_goes_over_the_history_of_all_partitions(
     log: Log, config: Path, teams: list[str], tmp_path: Path
 ) -> None:
-    old = policy(tmp_path, "old", f"teams:\n  {teams[0]}: {{monthly_budget_usd: 100}}\n")
+    old = policy(tmp_path, "old", f"teams:\n  {teams[0]}: {{monthly_budget_usd: {BUDGET_USD}}}\n")
     result = run(
         "backtest",
         "--config",

@@ -17,7 +17,7 @@ from streams.engine_params import EngineSetup, engine_setup
 from streams.recordings import Log, Recording, Spool, of_files
 from streams.replay import newest_until
 from streams.settings import Settings
-from tests.alert_logs import BURN_MS, LOOP_MS, burn, loop, ordinary, write_lines
+from tests.alert_logs import BUDGET_USD, BURN_MS, LOOP_MS, burn, loop, ordinary, write_lines
 
 _KEY = b"k" * 16
 _NOW_MS = BURN_MS + 30 * 86_400_000
@@ -43,7 +43,7 @@ def test_records_in_avro_are_read_from_a_spool(spool: Spool) -> None:
     events = decoder.decode([json.dumps(it).encode() for it in loop()]).events
     encoded = [USAGE_EVENT.to_avro(it) for it in events if isinstance(it, UsageEvent)]
     spool.add(encoded)
-    assert newest_until([spool], decoder=decoder, until_ms=_NOW_MS) == LOOP_MS + 39 * 10_000
+    assert newest_until([spool], decoder=decoder, until_ms=_NOW_MS) == LOOP_MS + 59 * 10_000
 
 
 def test_a_recording_gives_the_alerts_and_every_decision(tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ def test_the_newest_event_of_all_partitions_sets_the_clock() -> None:
 
 def _setup_with_budgets() -> EngineSetup:
     setup = engine_setup(Settings())
-    known = TeamPolicy(monthly_budget_micro_usd=100_000_000)
+    known = TeamPolicy(monthly_budget_micro_usd=BUDGET_USD * 1_000_000)
     policy = Policy(teams={"payments": known, "search": known})
     return setup._replace(params=replace(setup.params, policy=policy))
 

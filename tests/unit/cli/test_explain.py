@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from tests.alert_logs import BURN_MS, burn, loop, ordinary, policy, write_lines
+from tests.alert_logs import BUDGET_USD, BURN_MS, burn, loop, ordinary, policy, write_lines
 
 Assay = Callable[..., Result]
 
-BUDGET = "teams:\n  payments: {monthly_budget_usd: 100}\n"
+BUDGET = f"teams:\n  payments: {{monthly_budget_usd: {BUDGET_USD}}}\n"
 _DAY_MS = 86_400_000
 
 
@@ -58,7 +58,7 @@ def test_an_alert_is_explained_from_its_records(assay: Assay, alerts: Path) -> N
     assert (result.exit_code, result.stderr) == (0, "")
     for said in (
         "critical, resolved: runaway in payments / refund-bot",
-        "20 calls for $10",
+        "A run makes the same call over and over",
         "policy: detectors.runaway.enabled: false",
         "first: The episode begins to fire.",
         "resolved: It is over.",
