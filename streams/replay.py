@@ -8,8 +8,10 @@ from typing import BinaryIO, Final, NamedTuple
 
 import msgspec
 
+from streams.core.alerts import Alert
 from streams.core.effects import Effects
 from streams.core.engine import Chunk, Engine, EngineParams
+from streams.core.episodes import Listener
 from streams.core.events import UsageDecoder, UsageEvent
 from streams.core.findings import Judges
 from streams.core.outcomes import OutcomeDecoder, OutcomeEvent
@@ -18,7 +20,10 @@ from streams.core.pseudonyms import Pseudonyms
 from streams.core.topics import OUTCOMES, USAGE
 from streams.state.memory import MemoryStore
 
-__all__ = ["Summary", "newest_until", "replay"]
+__all__ = ["Source", "Summary", "newest_until", "replay"]
+
+#: Where records come from: a file of JSON lines, or records as Kafka has them, which can be gone through again.
+Source = Path | Iterable[bytes]
 
 #: Records a chunk, as the worker's transport has it; results do not depend on it.
 _CHUNK: Final = 1_000
@@ -65,8 +70,8 @@ class _Lines(NamedTuple):
 
 
 def replay(
-    usage_paths: Sequence[Path],
-    outcome_paths: Sequence[Path] = (),
+    usage_paths: Sequence[Source],
+    outcome_paths: Sequence[Source] = (),
     *,
     params: EngineParams,
     decoder: UsageDecoder,
@@ -79,9 +84,13 @@ def replay(
     kpis_out: BinaryIO | None = None,
     alerts_out: BinaryIO | None = None,
     dead_letters_out: BinaryIO | None = None,
+    take_alert: Callable[[Alert], object] | None = None,
+    listener: Listener | None = None,
+    partition: int = 0,
+    partition_for: Callable[[str], int] = lambda _: 0,
     advance: Callable[[int], object] = lambda _: None,
 ) -> Summary:
-    """Run the engine over files of JSON lines as one partition, and close every window at their end.
+    """Run the engine over one partition's records, such as files of JSON lines, and close every window at their end.
 
     Outcomes are read in the order of their files, each once usage has come as far as its own time.
 
@@ -104,6 +113,10 @@ def replay(
         kpis_out: Takes the KPIs.
         alerts_out: Takes the alerts, in the order they are published in.
         dead_letters_out: Takes the dead letters.
+        take_alert: Told of each alert record, in the same order.
+        listener: Told of every decision on an alert, those that no record comes of included.
+        partition: The partition that the records lie in; those of teams that belong to another are left out.
+        partition_for: Which partition a team belongs to.
         advance: Told the bytes read since it was last told.
 
     Raises:
@@ -111,7 +124,10 @@ def replay(
     """
     store = MemoryStore()
     outcomes = outcomes or OutcomeDecoder()
-    engine = Engine(params, store, decoder, pseudonyms, 0, lambda _: 0, prices=prices, outcomes=outcomes, judges=judges)
+    engine = Engine(
+        params, store, decoder, pseudonyms, partition, partition_for, prices=prices, outcomes=outcomes, judges=judges,
+        listener=listener,
+    )  # fmt: skip
     waiting = _Waiting(outcome_paths, outcomes)
     summary = Summary()
     encode = msgspec.json.Encoder().encode
@@ -124,21 +140,29 @@ def replay(
             kpis_out.writelines(encode(kpi) + b"\n" for kpi in effects.publications)
         if alerts_out is not None:
             alerts_out.writelines(encode(alert) + b"\n" for alert in effects.alerts)
+        if take_alert is not None:
+            for alert in effects.alerts:
+                take_alert(alert)
         if dead_letters_out is not None:
             # The engine refuses a chunk's unreadable records before its unacceptable ones; lines know no chunks.
             letters = sorted(effects.dead_letters, key=lambda letter: (letter.topic, letter.offset))
             dead_letters_out.writelines(encode(letter) + b"\n" for letter in letters)
 
+    def step_outcomes(due: _Lines | None) -> None:
+        if due is not None:
+            end = due.offsets[-1] + 1
+            engine.step(Chunk(OUTCOMES, partition, due.offsets, due.values, end, due.offsets[0]), now_ms)
+
     for number, lines in enumerate(_chunks(usage_paths), start=1):
         end = lines.offsets[-1] + 1
-        engine.step(Chunk(USAGE, 0, lines.offsets, lines.values, end, lines.offsets[0]), now_ms)
-        _step_outcomes(engine, waiting.until(engine.watermark.newest_ms), now_ms)
+        engine.step(Chunk(USAGE, partition, lines.offsets, lines.values, end, lines.offsets[0]), now_ms)
+        step_outcomes(waiting.until(engine.watermark.newest_ms))
         if number % _CHUNKS_A_DRAIN == 0:
             write_down()
         advance(lines.size)
     write_down()
     for due in waiting.rest():
-        _step_outcomes(engine, due, now_ms)
+        step_outcomes(due)
         write_down()
     engine.finish(settle=settle)
     write_down()
@@ -149,12 +173,12 @@ def replay(
 class _Waiting:
     """Outcomes of files in their order, each with its time; those without one are due at once."""
 
-    def __init__(self, paths: Sequence[Path], decoder: OutcomeDecoder) -> None:
+    def __init__(self, paths: Sequence[Source], decoder: OutcomeDecoder) -> None:
         self._lines = self._read(paths, decoder)
         self._next = next(self._lines, None)
 
     @staticmethod
-    def _read(paths: Sequence[Path], decoder: OutcomeDecoder) -> Iterator[tuple[int, int, bytes]]:
+    def _read(paths: Sequence[Source], decoder: OutcomeDecoder) -> Iterator[tuple[int, int, bytes]]:
         for lines in _chunks(paths):
             events = decoder.decode(lines.values).events
             for offset, value, event in zip(lines.offsets, lines.values, events, strict=True):
@@ -178,14 +202,8 @@ class _Waiting:
             yield _Lines([offset for _, offset, _ in batch], [value for _, _, value in batch], 0)
 
 
-def _step_outcomes(engine: Engine, due: "_Lines | None", now_ms: int) -> None:
-    if due is not None:
-        end = due.offsets[-1] + 1
-        engine.step(Chunk(OUTCOMES, 0, due.offsets, due.values, end, due.offsets[0]), now_ms)
-
-
 def newest_until(
-    usage_paths: Sequence[Path],
+    usage_paths: Sequence[Source],
     *,
     decoder: UsageDecoder,
     until_ms: int,
@@ -205,20 +223,27 @@ def newest_until(
     return newest_ms or until_ms
 
 
-def _chunks(paths: Iterable[Path]) -> Iterator[_Lines]:
-    """The files' lines, a chunk at a time; never an empty chunk."""
-    numbered = enumerate(_lines(paths))
+def _chunks(sources: Iterable[Source]) -> Iterator[_Lines]:
+    """The sources' records, a chunk at a time; never an empty chunk."""
+    numbered = enumerate(_records(sources))
     while raw := list(islice(numbered, _CHUNK)):
-        kept = [(offset, value) for offset, line in raw if (value := line.rstrip(b"\r\n")).strip()]
+        kept = [(offset, value) for offset, (value, _) in raw if value]
         if kept:
             offsets, values = zip(*kept, strict=True)
-            yield _Lines(list(offsets), list(values), sum(len(line) for _, line in raw))
+            yield _Lines(list(offsets), list(values), sum(size for _, (_, size) in raw))
 
 
-def _lines(paths: Iterable[Path]) -> Iterator[bytes]:
-    for path in paths:
-        with path.open("rb") as file:
-            yield from file
+def _records(sources: Iterable[Source]) -> Iterator[tuple[bytes, int]]:
+    """Each record with its size in the source; a blank line is an empty one."""
+    for source in sources:
+        if not isinstance(source, Path):
+            # As they are: a record in Avro may end with what ends a line.
+            yield from ((value, len(value)) for value in source)
+            continue
+        with source.open("rb") as file:
+            for line in file:
+                value = line.rstrip(b"\r\n")
+                yield (b"" if value.isspace() else value), len(line)
 
 
 def _count(effects: Effects, summary: Summary) -> None:

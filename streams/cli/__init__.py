@@ -33,6 +33,8 @@ def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> 
         "worker": Lazy("streams.cli.worker:worker", "Consume events and publish KPIs until stopped."),
         "replay": Lazy("streams.cli.replay:replay", "Run the pure core over files, without Kafka."),
         "report": Lazy("streams.cli.report:report", "Show what a week's spend came to."),
+        "explain": Lazy("streams.cli.explain:explain", "Say why an alert was raised."),
+        "backtest": Lazy("streams.cli.backtest:backtest", "Tell which alerts would have fired under a configuration."),
         "simulate": Lazy("streams.cli.simulate:simulate", "Write the usage of a seeded, made-up company."),
         "import": Lazy("streams.cli.imports:imports", "Turn recorded traces and tables into events."),
         "forward": Lazy("streams.cli.forward:forward", "Pass alerts on to Alertmanager or a webhook."),

@@ -13,7 +13,7 @@ import click
 
 from streams.cli.groups import command
 from streams.cli.options import effective_settings, settings_options
-from streams.cli.sinks import STDOUT, open_output
+from streams.cli.sinks import STDOUT, open_output, printable
 from streams.core import topics
 from streams.errors import DataError, DependencyError
 from streams.report import page, text
@@ -94,7 +94,7 @@ def report(kpis: Sequence[Path], week: Week | None, team: str | None, as_json: b
     if as_json:
         click.echo(json.dumps(document(chosen), indent=2))
     elif html is None:
-        click.echo(_printable(text.render(chosen, shutil.get_terminal_size((_WIDTH, 24)).columns)), nl=False)
+        click.echo(printable(text.render(chosen, shutil.get_terminal_size((_WIDTH, 24)).columns)), nl=False)
 
 
 def _from_files(paths: Sequence[Path]) -> Selection:
@@ -150,9 +150,3 @@ def _chosen(selection: Selection, week: Week | None, team: str | None) -> Report
 def _some(names: Sequence[str]) -> str:
     more = len(names) - _MOST_NAMES
     return ", ".join(map(shown, names[-_MOST_NAMES:])) + (f" and {more} more" if more > 0 else "")
-
-
-def _printable(lines: str) -> str:
-    """What the terminal's encoding can say."""
-    encoding = sys.stdout.encoding or "utf-8"
-    return lines.encode(encoding, errors="replace").decode(encoding)

@@ -12,7 +12,7 @@ from streams.core import topics
 from streams.errors import DataError, DependencyError
 from streams.settings import Settings
 
-__all__ = ["OUTCOMES", "STDOUT", "USAGE", "Destination", "event_sink", "open_output"]
+__all__ = ["OUTCOMES", "STDOUT", "USAGE", "Destination", "event_sink", "open_output", "printable"]
 
 #: The path that means standard output.
 STDOUT = Path("-")
@@ -43,6 +43,12 @@ def open_output(path: Path, *, whole: bool) -> Iterator[BinaryIO]:
     finally:
         if beside != path:
             beside.unlink(missing_ok=True)
+
+
+def printable(text: str) -> str:
+    """What the terminal's encoding can say of a text."""
+    encoding = sys.stdout.encoding or "utf-8"
+    return text.encode(encoding, errors="replace").decode(encoding)
 
 
 class Destination(NamedTuple):

@@ -13,7 +13,7 @@ from xxhash import xxh3_64_intdigest
 from streams.core import keys
 from streams.core.alerting import Circumstances, Reason, expire
 from streams.core.effects import Effects
-from streams.core.episodes import Episodes, Place
+from streams.core.episodes import Episodes, Listener, Place
 from streams.core.findings import Clear, Judges, Verdict
 from streams.core.history import Feature
 from streams.core.judging import Judging
@@ -44,7 +44,9 @@ _SLOW: Final = ("runaway", "budget_burn")
 class Detect:
     """One shard's detectors: what they watch, what they know, and what they have open."""
 
-    def __init__(self, store: StateView, params: EngineParams, judges: Judges) -> None:
+    def __init__(
+        self, store: StateView, params: EngineParams, judges: Judges, listener: Listener | None = None
+    ) -> None:  # fmt: skip
         self._store = store
         self._params = params
         self._policy = params.policy
@@ -55,7 +57,7 @@ class Detect:
         self.watches: dict[tuple[str, str], Watch] = {}
         self._touched: list[Watch] = []
         self._paces: dict[str, Pace] = {}
-        self.episodes = Episodes(store, params.config_version)
+        self.episodes = Episodes(store, params.config_version, listener)
         meta = orjson.loads(store.get(keys.DETECT) or b"{}")
         #: The first day and the first step that are not judged; 0 as long as nothing came in.
         self.day: int = meta.get("day", 0)

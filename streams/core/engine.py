@@ -20,6 +20,7 @@ from streams.core.costing import CHECKS, UNPRICED, check, computed_cost
 from streams.core.dedupe import Memory
 from streams.core.detecting import Detect
 from streams.core.effects import Effects, SourcePair
+from streams.core.episodes import Listener
 from streams.core.events import UsageDecoder, UsageEvent
 from streams.core.figures import Figures
 from streams.core.findings import Judges
@@ -62,7 +63,8 @@ class Engine:
     """One shard's state machine. ``partition_for`` tells which partition a team belongs to.
 
     Chunks of the topic ``outcomes_topic`` hold outcome events, all others usage events. Only usage moves the watermark:
-    the two topics are read each at its own pace, and outcomes that are ahead must not make usage late.
+    the two topics are read each at its own pace, and outcomes that are ahead must not make usage late. ``listener`` is told
+    of every decision on an alert.
 
     ``notes`` are whoever's who runs it: kept with the state, from transaction to transaction, and looked at by nobody
     here.
@@ -72,7 +74,7 @@ class Engine:
         self, params: EngineParams, store: StateView, decoder: UsageDecoder, pseudonyms: Pseudonyms, partition: int,
         partition_for: Callable[[str], int], stopwatch: Callable[[str], None] = lambda stage: None,
         prices: PriceBook | None = None, outcomes: OutcomeDecoder | None = None, outcomes_topic: str = OUTCOMES,
-        judges: Judges | None = None,
+        judges: Judges | None = None, listener: Listener | None = None,
     ) -> None:  # fmt: skip
         self._params = params
         self._prices = prices
@@ -106,7 +108,7 @@ class Engine:
             max_members=params.max_ids,
         )  # fmt: skip
         self._sources = identity.Sources(store)
-        self._detect = None if judges is None else Detect(store, params, judges)
+        self._detect = None if judges is None else Detect(store, params, judges, listener)
         #: Fingerprints of what was asked: of the last day or so, by workflow.
         self._calls = Memory(
             keys.FINGERPRINT, store, horizon_ms=_REPEATED_WITHIN_MS, capacity=1 << 18, max_members=_MOST_CALLS

@@ -1,6 +1,6 @@
 """The open episodes of one shard: verdicts go in, records of alerts come out."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
 import msgspec
@@ -15,7 +15,7 @@ from streams.core.pseudonyms import iso_week
 from streams.core.snapshot import DAY_MS
 from streams.core.store import StateView, Writes
 
-__all__ = ["Episodes", "Place"]
+__all__ = ["Episodes", "Judged", "Listener", "Place"]
 
 #: Alerts that a team is told of in a week, beyond those that cannot wait: more are read by nobody.
 _A_WEEK: Final = 4
@@ -29,6 +29,22 @@ class Place(NamedTuple):
     workflow: str | None
 
 
+class Judged(NamedTuple):
+    """One verdict on one place at one event time, and why it led to a record or to none.
+
+    ``verdict`` is None where an episode is over because there was none for a while.
+    """
+
+    place: Place
+    at_ms: int
+    reason: Reason
+    verdict: Verdict | None
+
+
+#: Told of every decision, whether a record comes of it or not.
+Listener = Callable[[Judged], object]
+
+
 class _State(msgspec.Struct):
     """An episode as it is kept, with the record that was published of it last."""
 
@@ -39,8 +55,9 @@ class _State(msgspec.Struct):
 class Episodes:
     """Decides, publishes and remembers. ``config_version`` names what the verdicts were reached under."""
 
-    def __init__(self, store: StateView, config_version: str) -> None:
+    def __init__(self, store: StateView, config_version: str, listener: Listener | None = None) -> None:
         self._version = config_version
+        self._listener = listener
         self._states: dict[Place, _State] = {}
         self._changed: set[Place] = set()
         self._told: dict[str, dict[int, int]] = {}
@@ -61,6 +78,12 @@ class Episodes:
         state = self._states.get(place)
         return None if state is None else state.episode
 
+    def note(self, place: Place, reason: Reason, verdict: Verdict | None, now_ms: int, effects: Effects) -> None:
+        """Count a decision, and tell whoever listens."""
+        effects.verdicts[place.detector, reason] += 1
+        if self._listener is not None:
+            self._listener(Judged(place, now_ms, reason, verdict))
+
     def over_budget(self, team: str, now_ms: int) -> bool:
         """Whether a team has been told enough this week."""
         return self._told.get(team, {}).get(iso_week(now_ms), 0) >= _A_WEEK
@@ -79,7 +102,7 @@ class Episodes:
         *, coarse: bool = True,
     ) -> None:  # fmt: skip
         """Make a decision come true."""
-        effects.verdicts[place.detector, decision.reason] += 1
+        self.note(place, decision.reason, verdict, now_ms, effects)
         state = self._states.get(place)
         alert = None if state is None else state.alert
         if decision.reason in PUBLISHED:

@@ -281,7 +281,7 @@ class Judging:
             detector, place, snapshot, verdict = asked
             if self._episodes.find(place) is None and not isinstance(verdict, Finding):
                 reason = Reason.INSUFFICIENT if isinstance(verdict, Insufficient) else Reason.QUIET
-                effects.verdicts[detector.name, reason] += 1
+                self._episodes.note(place, reason, verdict, now_ms, effects)
                 continue
             concerns_people = bool(snapshot.recent(Feature.ATTRIBUTED, 7))
             until = snapshot.place.snoozed_until
