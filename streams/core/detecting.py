@@ -142,11 +142,10 @@ class Detect:
     def _fast(self, team: str, workflow: str | None, verdict: Verdict, at_ms: int, effects: Effects) -> None:
         detector = self._burn if workflow is None else self._runaway
         known = self._policy.workflow(team, workflow or "")
-        until = known.snoozed_until
         around = Circumstances(
             now_ms=at_ms,
             declared=known.declared_schedule,
-            snoozed=until is not None and at_ms // DAY_MS < (until.toordinal() - _EPOCH_ORDINAL),
+            snoozed=known.snoozed_on(at_ms // DAY_MS),
         )
         self.episodes.judge(detector, Place(detector.name, team, workflow), verdict, around, effects, coarse=True)
 
@@ -232,9 +231,6 @@ class Detect:
             self._changed = False
             meta: dict[str, Any] = {"day": self.day, "step": self.step}
             writes[keys.DETECT] = orjson.dumps(meta)
-
-
-_EPOCH_ORDINAL: Final = 719_163
 
 
 def _after(prefix: bytes) -> bytes:

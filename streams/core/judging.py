@@ -7,7 +7,7 @@ first, then those that are rare enough among so many are told, those that explai
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import astuple, replace
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Final, NamedTuple
 
 import msgspec
@@ -177,8 +177,9 @@ class Judging:
         expected = self._params.outcomes_expected.get(team, bool(whole.days[:, Feature.OUTCOMES].any()))
         weeks = tuple(self._weeks.get(team, ())) if ends_week else ()
         declared = {name for name in parts if self._declared(team, name)}
-        # What the policy declares is looked at by nobody, neither by itself nor in the sum.
-        looked_at = whole if not declared else total([it for name, it in parts.items() if name not in declared], day)
+        # What the policy declares is looked at by nobody, neither by itself nor in the sum, and what is snoozed not in the sum.
+        left_out = declared | {name for name in parts if self._policy.workflow(team, name).snoozed_on(day)}
+        looked_at = whole if not left_out else total([it for name, it in parts.items() if name not in left_out], day)
         now, before = iso_week(day * DAY_MS), iso_week(day * DAY_MS) - 1
 
         def people(names: Iterable[str]) -> int:
@@ -198,7 +199,7 @@ class Judging:
                         expected, whole=looked_at,
                     )
                 )  # fmt: skip
-        names = [name for name in parts if name not in declared]
+        names = [name for name in parts if name not in left_out]
         scopes.append(
             Snapshot(
                 team, None, day, looked_at, organisation, people(names), weeks, Regular(), self._policy.team(team),
@@ -284,11 +285,10 @@ class Judging:
                 self._episodes.note(place, reason, verdict, now_ms, effects)
                 continue
             concerns_people = bool(snapshot.recent(Feature.ATTRIBUTED, 7))
-            until = snapshot.place.snoozed_until
             around = Circumstances(
                 now_ms=now_ms,
                 explained=_explained(order, place, explaining[place.team]),
-                snoozed=until is not None and datetime.fromtimestamp(now_ms / 1000, UTC).date() <= until,
+                snoozed=snapshot.place.snoozed_on(snapshot.day),
                 enough_people=self._enough(detector, snapshot),
                 over_budget=self._episodes.over_budget(place.team, now_ms),
                 rare=not isinstance(verdict, Finding) or verdict.chance <= rare[detector.family],

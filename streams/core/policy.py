@@ -63,6 +63,10 @@ class WorkflowPolicy:
     snoozed_until: date | None = None
     """The first day on which findings about it are reported again."""
 
+    def snoozed_on(self, day: int) -> bool:
+        """Whether findings are kept back on a UTC day, given in days since the epoch."""
+        return self.snoozed_until is not None and day < self.snoozed_until.toordinal() - _EPOCH_ORDINAL
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DetectorPolicy:
@@ -72,6 +76,7 @@ class DetectorPolicy:
     alpha: float | None = None
 
 
+_EPOCH_ORDINAL: Final = date(1970, 1, 1).toordinal()
 _TEAM: Final = TeamPolicy()
 _WORKFLOW: Final = WorkflowPolicy()
 _DETECTOR: Final = DetectorPolicy()

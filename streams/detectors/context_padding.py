@@ -16,7 +16,7 @@ from streams.core.findings import Clear, Detector, Finding, Insufficient, Verdic
 from streams.core.history import Feature, History
 from streams.core.policy import DetectorPolicy
 from streams.core.snapshot import Snapshot
-from streams.detectors.statistics import BASELINE_DAYS, contrast, middle, tail, usd
+from streams.detectors.statistics import BASELINE_DAYS, about, contrast, middle, tail, usd
 
 __all__ = ["DETECTOR"]
 
@@ -77,7 +77,7 @@ def detect(snapshot: Snapshot, params: DetectorPolicy) -> Verdict:
         money_micro_usd=int(stake),
         evidence={"cost_per_call_ratio": dearer, "z": z, "calls": calls},
         summary=(
-            f"Calls carry {exp(level + change):.1f} tokens of input for one of output where {exp(level + shift):.1f} is "
+            f"Calls carry {about(exp(level + change))} tokens of input for one of output where {about(exp(level + shift))} is "
             f"ordinary, and cost {dearer:.1f} times as much; about {usd(stake)} in seven days."
         ),
     )  # fmt: skip

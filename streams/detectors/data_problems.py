@@ -16,6 +16,7 @@ from streams.core.findings import Clear, Detector, Finding, Insufficient, Verdic
 from streams.core.history import Days, Feature
 from streams.core.policy import DetectorPolicy
 from streams.core.snapshot import Snapshot
+from streams.detectors.statistics import about
 
 __all__ = ["DETECTOR"]
 
@@ -124,7 +125,7 @@ def _silent(snapshot: Snapshot) -> Finding | None:
         return None
     return Finding(
         score=1.5, days=_SILENT, observed=now, expected=usual, sample_size=int(usual), money_micro_usd=None,
-        evidence={"least_of_other_weeks": least}, summary=f"{now:.0f} calls came in three days where {usual:.0f} are ordinary.",
+        evidence={"least_of_other_weeks": least}, summary=f"{about(now)} calls came in three days where {about(usual)} are ordinary.",
     )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from streams.core.findings import Clear, Detector, Finding, Insufficient, Verdic
 from streams.core.history import Feature
 from streams.core.policy import DetectorPolicy
 from streams.core.snapshot import Snapshot
-from streams.detectors.statistics import contrast, tail
+from streams.detectors.statistics import about, contrast, tail
 
 __all__ = ["DETECTOR"]
 
@@ -62,7 +62,7 @@ def detect(snapshot: Snapshot, params: DetectorPolicy) -> Verdict:
         money_micro_usd=int(snapshot.recent(Feature.SPEND, 7)),
         evidence={"z": accepted.z, **{f"sign_{name}": value for name, value in signs.items()}}
         | ({"median_lines": exp(size.observed / 1000)} if size is not None else {}),
-        summary=f"{n:.0f} accepted outcomes in seven days where {n / accepted.ratio:.0f} are ordinary, and {words[best]}.",
+        summary=f"{about(n)} accepted outcomes in seven days where {about(n / accepted.ratio)} are ordinary, and {words[best]}.",
     )  # fmt: skip
 
 

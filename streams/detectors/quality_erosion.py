@@ -46,7 +46,7 @@ def detect(snapshot: Snapshot, params: DetectorPolicy) -> Verdict:
     money = snapshot.recent(Feature.SPEND, span) * (1 - 1 / max(spend.ratio, 1.0))
     return Finding(
         score=score, chance=tail(bad.z), days=span, observed=bad.observed, expected=bad.expected, sample_size=int(n),
-        money_micro_usd=int(money),
+        money_micro_usd=int(money) if money > 0 else None,
         evidence={"bad": bad.n, "accepted": bad.base, "spend_ratio": spend.ratio, "z": bad.z, "log_cycle_change": slower, "e_value": exp(min(evidence, 50))},
         summary=(
             f"{bad.observed:.2f} defects, incidents and undone changes for each accepted outcome where {bad.expected:.2f} "

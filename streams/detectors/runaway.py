@@ -13,7 +13,7 @@ from typing import Final
 from streams.core.findings import Clear, Detector, Finding, Verdict
 from streams.core.runs import Pattern
 from streams.core.watches import Watch
-from streams.detectors.statistics import usd
+from streams.detectors.statistics import about, usd
 
 __all__ = ["DETECTOR", "judge_run", "judge_velocity"]
 
@@ -55,7 +55,7 @@ def judge_run(watch: Watch, pattern: Pattern, calls: int, spend: int, run_spend:
         score=score, severity="critical", days=0, observed=spend / 1e6,
         expected=None if typical < 0 else typical / 1e6, sample_size=calls, money_micro_usd=spend,
         evidence={"calls": calls, "pattern": int(pattern), "run_usd": run_spend / 1e6, "dearest_run_usd": max(0, watch.dearest_run) / 1e6},
-        summary=f"A run {_WORDS[pattern]}: {calls} calls for {usd(spend)}, and nothing came of it.",
+        summary=f"A run {_WORDS[pattern]}: {about(calls)} calls for {usd(spend)}, and nothing came of it.",
     )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from streams.core.findings import Clear, Detector, Finding, Insufficient, Verdic
 from streams.core.history import Feature
 from streams.core.policy import DetectorPolicy
 from streams.core.snapshot import Snapshot
-from streams.detectors.statistics import contrast, negative_binomial_tail, usd
+from streams.detectors.statistics import about, contrast, negative_binomial_tail, usd
 
 __all__ = ["DETECTOR"]
 
@@ -72,7 +72,7 @@ def _judge(snapshot: Snapshot, span: int, alpha: float, z: float, silent: bool) 
             "chance": chance, "z": per_spend.z,
         },
         summary=(
-            f"{usd(spend)} in {span} days came to {accepted} accepted outcomes where {expected:.0f} were to be expected; "
+            f"{usd(spend)} in {span} days came to {about(accepted)} accepted outcomes where {about(expected)} were to be expected; "
             f"spend is {before.ratio:.1f} times what is ordinary."
         ),
     )  # fmt: skip

@@ -16,6 +16,7 @@ from streams.core.snapshot import Snapshot
 __all__ = [
     "BASELINE_DAYS",
     "Contrast",
+    "about",
     "binomial_tail",
     "contrast",
     "e_process",
@@ -202,6 +203,11 @@ def flat(found: Contrast | None, most: float = 1.25) -> bool:
 def tail(z: float) -> float:
     """The probability that a standard normal variable exceeds ``z``."""
     return 0.5 * erfc(z / sqrt(2))
+
+
+def about(value: float) -> str:
+    """A figure as a person reads it, to two digits: exact ones would tell of single people what the record rounds away."""
+    return f"{float(f'{value:.2g}'):,.10g}"
 
 
 def usd(micro_usd: float) -> str:
