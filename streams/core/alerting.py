@@ -138,7 +138,11 @@ def decide(detector: Detector, episode: Episode | None, verdict: Verdict, around
 
 
 def _hit(detector: Detector, episode: Episode, finding: Finding, around: Circumstances, needed: int) -> Decision:
+    kept_back = _kept_back(around)
     if episode.firing:
+        # It goes on; what may not be told to begin with may not be told as news either.
+        if kept_back is not None:
+            return Decision(episode, kept_back)
         graver = _RANKS[finding.severity] > _RANKS[episode.severity]
         if graver or (finding.score >= _WORSE * episode.score and around.now_ms - episode.told_ms >= DAY_MS):
             return Decision(_told(episode, finding, around.now_ms), Reason.WORSE)
@@ -157,6 +161,15 @@ def _hit(detector: Detector, episode: Episode, finding: Finding, around: Circums
         if holds:
             return Decision(episode, reason)
     return Decision(replace(_told(episode, finding, around.now_ms), opened_ms=around.now_ms), Reason.FIRST)
+
+
+def _kept_back(around: Circumstances) -> Reason | None:
+    """Why nothing may be told of an alert that fires already."""
+    if around.declared:
+        return Reason.DECLARED
+    if around.snoozed:
+        return Reason.SNOOZED
+    return None if around.enough_people else Reason.GROUP_MINIMUM
 
 
 def expire(episode: Episode, now_ms: int, after_ms: int) -> Decision:

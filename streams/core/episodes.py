@@ -54,7 +54,8 @@ class Episodes:
                 self._states[Place(detector, team, workflow or None)] = decoder.decode(data)
 
     def __iter__(self) -> Iterator[tuple[Place, Episode]]:
-        return iter([(place, state.episode) for place, state in self._states.items()])
+        # In order, as a restart reads them back in order.
+        return iter(sorted(((place, it.episode) for place, it in self._states.items()), key=_in_order))
 
     def find(self, place: Place) -> Episode | None:
         """The episode of a place, if one goes on."""
@@ -150,6 +151,11 @@ class Episodes:
                 {str(it): n for it, n in self._told[team].items()}
             )
         self._told_changed = set()
+
+
+def _in_order(found: tuple[Place, Episode]) -> tuple[str, str, str]:
+    place = found[0]
+    return place.detector, place.team, place.workflow or ""
 
 
 def _coarse(value: float) -> float:

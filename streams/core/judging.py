@@ -17,7 +17,7 @@ from streams.core.alerting import Circumstances, Reason, rare_enough
 from streams.core.calendar import month_of
 from streams.core.effects import Effects
 from streams.core.episodes import Episodes, Place
-from streams.core.findings import Detector, Finding, Insufficient, Judges, Verdict
+from streams.core.findings import Clear, Detector, Finding, Insufficient, Judges, Verdict
 from streams.core.history import Feature, History, total
 from streams.core.pace import Pace
 from streams.core.params import EngineParams
@@ -206,6 +206,18 @@ class Judging:
                 and (ends_week or not detector.weekly)
             ]
         self._tell(verdicts, (day + 1) * DAY_MS, effects)
+        self._let_go({asked.place for asked in verdicts}, (day + 1) * DAY_MS, ends_week, effects)
+
+    def _let_go(self, judged: set[Place], now_ms: int, ends_week: bool, effects: Effects) -> None:
+        """Episodes of scopes that nobody looks at any more come to their end like all others.
+
+        Such are workflows that the policy declares by now, teams that are gone, and detectors that were switched off.
+        """
+        for place, _ in self._episodes:
+            detector = self._judges.detector(place.detector)
+            if detector.detect is None or place in judged or (detector.weekly and not ends_week):
+                continue
+            self._episodes.judge(detector, place, Clear(), Circumstances(now_ms=now_ms), effects, coarse=True)
 
     def _ask(self, detector: Detector, scope: Snapshot) -> _Asked:
         place = Place(detector.name, scope.team, scope.workflow)
@@ -215,7 +227,11 @@ class Judging:
         if episode is not None and episode.firing:
             scope = replace(scope, frozen_from=episode.start_ms // DAY_MS, memory={})
         assert detector.detect is not None
-        return _Asked(detector, place, scope, detector.detect(scope, self._policy.detector(detector.name)))
+        verdict = detector.detect(scope, self._policy.detector(detector.name))
+        if isinstance(verdict, Finding) and not scope.recent(Feature.PRICED, max(1, verdict.days)):
+            # A spend that nobody knows is none of zero.
+            verdict = replace(verdict, money_micro_usd=None)
+        return _Asked(detector, place, scope, verdict)
 
     def _regular(self, watch: Watch, week: int) -> Regular:
         """What begins by the clock, of this week or, as long as that is too short to tell, of the last one."""
@@ -268,11 +284,10 @@ class Judging:
                 effects.verdicts[detector.name, reason] += 1
                 continue
             concerns_people = bool(snapshot.recent(Feature.ATTRIBUTED, 7))
-            until = snapshot.place.snoozed_until
             around = Circumstances(
                 now_ms=now_ms,
                 explained=_explained(order, place, explaining[place.team]),
-                snoozed=until is not None and datetime.fromtimestamp(now_ms / 1000, UTC).date() <= until,
+                snoozed=_snoozed(snapshot),
                 enough_people=self._enough(detector, snapshot),
                 over_budget=self._episodes.over_budget(place.team, now_ms),
                 rare=not isinstance(verdict, Finding) or verdict.chance <= rare[detector.family],
@@ -314,6 +329,7 @@ class Judging:
                 or team is None
                 or not isinstance(verdict, Finding)
                 or self._enough(detector, snapshot)
+                or _snoozed(snapshot)
             ):
                 continue
             del found[place]
@@ -349,6 +365,12 @@ def _typical(history: History, feature: Feature) -> int:
     """The most of a day in the last four weeks; -1 where there are too few days."""
     values = history.days[-28:, feature]
     return int(values.max()) if history.age >= 14 and (values > 0).sum() >= 8 else -1
+
+
+def _snoozed(snapshot: Snapshot) -> bool:
+    """Whether the policy says not to tell of this day."""
+    until = snapshot.place.snoozed_until
+    return until is not None and datetime.fromtimestamp(snapshot.day * DAY_MS / 1000, UTC).date() < until
 
 
 def _explained(order: dict[str, int], place: Place, explaining: list[_Explains]) -> bool:
