@@ -67,9 +67,9 @@ def weeks(*last: Week, people: int = 40) -> tuple[Week, ...]:
 def snapshot(rows: Days, **fields: object) -> Snapshot:
     """The view of a workflow, or with ``workflow=None`` of a team, of forty people."""
     known = {
-        "workflow": WORKFLOW, "people": 40, "outcomes_expected": True, "whole": history(quiet(7)), "weeks": weeks(),
+        "workflow": WORKFLOW, "people": 40, "outcomes_expected": True, "organisation": ORGANISATION, "whole": history(quiet(7)), "weeks": weeks(),
     }  # fmt: skip
-    return Snapshot(team=TEAM, day=DAY, history=history(rows), organisation=ORGANISATION, **{**known, **fields})  # type: ignore[arg-type]
+    return Snapshot(team=TEAM, day=DAY, history=history(rows), **{**known, **fields})  # type: ignore[arg-type]
 
 
 def _scaled(rows: Days, feature: Feature, factor: float, days: int = 7) -> None:
