@@ -13,6 +13,7 @@ from streams.core.identity import (
     AGREE_WITHIN_S,
     Sources,
     agree,
+    asked_on_day,
     call_hashes,
     event_hashes,
     request_hashes,
@@ -218,3 +219,28 @@ def test_few_unrelated_texts_share_a_band() -> None:
     found = [bands(f"{noise.getrandbits(64):016x}") for _ in range(400)]
     pairs = sum(bool(one & other) for number, one in enumerate(found) for other in found[:number])
     assert pairs <= 20
+
+
+DAY_MS = 86_400_000
+
+
+def test_what_is_asked_again_the_same_day_is_a_repetition_and_the_next_day_it_is_not() -> None:
+    """Whenever it was on that day; the calls of a run are compared without their day."""
+    events = [
+        event(prompt_fingerprint=SIMHASH, occurred_at=at)
+        for at in (MONDAY, MONDAY + DAY_MS - 1, MONDAY + DAY_MS, MONDAY - 1)
+    ]  # fmt: skip
+    calls = call_hashes(events, 7)
+    assert len(set(calls)) == 4
+    asked = asked_on_day(calls, events)
+    assert asked[:4] == asked[4:8]
+    assert len(set(asked)) == 12
+    assert 0 not in asked
+
+
+def test_what_has_no_fingerprint_was_asked_on_no_day() -> None:
+    """Places stay as they are."""
+    events = [event(), event(prompt_fingerprint="short"), event()]
+    found = asked_on_day(call_hashes(events, 7), events)
+    assert [bool(each) for each in found] == [False] * 4 + [True] + [False] * 7
+    assert asked_on_day([], []) == []
