@@ -1,7 +1,7 @@
 """What is kept of the people of a team when a week is over: how they spread, never who they are."""
 
 from collections.abc import Sequence
-from math import floor, log
+from math import log
 from statistics import median
 from typing import Final
 
@@ -29,8 +29,7 @@ def near(totals: Sequence[int], target: int | None) -> tuple[int, ...]:
     counts = [0] * STEPS
     for total in totals:
         if total > 0:
-            # Who stops exactly at the target lies above it: adding the lower half first would round that away.
-            step = floor(log(total / target) / _STEP) + STEPS // 2
+            step = int((log(total / target) + STEPS * _STEP / 2) // _STEP)
             if 0 <= step < STEPS:
                 counts[step] += 1
     return tuple(counts)

@@ -12,7 +12,7 @@ from streams.core.alerting import Reason
 from streams.core.alerts import Alert
 from streams.core.policy import DetectorPolicy, Policy, WorkflowPolicy
 from streams.core.pseudonyms import iso_week
-from tests.engine_runs import DAY, HOUR, MINUTE, MONDAY, EngineRun
+from tests.engine_runs import DAY, HOUR, MINUTE, MONDAY, EngineRun, usage
 from tests.properties.detect_logs import (
     STATE,
     TEAM,
@@ -48,12 +48,33 @@ def test_a_loop_a_burn_and_lost_prices_are_told_of_and_nothing_else_is(expected:
     assert LOOP_AT <= first["runaway"].opened_at <= LOOP_AT + 5 * MINUTE
     assert BURN_AT <= first["budget_burn"].opened_at <= BURN_AT + HOUR
     assert MONDAY + 14 * DAY <= first["data_problems"].opened_at <= MONDAY + 17 * DAY
+    assert first["data_problems"].money_at_stake_micro_usd is None, "what has no price is not worth nothing"
 
 
 def test_what_is_over_is_resolved_at_the_time_at_which_it_was(expected: EngineRun) -> None:
     resolved = {alert.detector: alert for alert in expected.alerts if alert.state == "resolved"}
     assert LOOP_AT + 6 * HOUR <= resolved["runaway"].updated_at <= LOOP_AT + 7 * HOUR
     assert resolved["budget_burn"].updated_at >= BURN_AT + 26 * HOUR
+
+
+@pytest.mark.parametrize("hours", [7, 30, 80])
+def test_how_far_one_event_moves_time_does_not_show(hours: int) -> None:
+    """A shard that is silent for long comes to what one does on which others go on working."""
+    silent = MONDAY + 13 * DAY + 9 * HOUR
+    before = [entry for entry in ordinary(13) if entry[0] < silent]
+    after = [entry for entry in ordinary(8, start=13) if entry[0] >= silent + hours * HOUR]
+    planted = [*loop(silent - 20 * MINUTE), *burn(silent - 2 * HOUR)]
+    log = in_order([*before, *planted, *after, *later(21)])
+    others = [
+        (at, "usage", usage(f"x{at}", at, team="search", input_tokens=1, cost_micro_usd=1))
+        for at in range(silent, silent + hours * HOUR, 10 * MINUTE)
+    ]  # fmt: skip
+    alone, in_company = whole(log), whole(in_order([*log, *others]))
+    assert {"runaway", "budget_burn"} <= detectors(alone)
+    assert told(alone) == told(in_company)
+    if hours > 7:
+        over = next(alert for alert in alone.alerts if alert.detector == "runaway" and alert.state == "resolved")
+        assert silent + 5 * HOUR < over.updated_at < silent + 7 * HOUR
 
 
 CUTS = st.lists(

@@ -111,6 +111,16 @@ def test_when_steps_are_forgotten_does_not_show(counts: list[tuple[int, int, int
         assert one.numbers == other.numbers
 
 
+def test_a_day_is_learned_with_what_its_first_windows_reach_back_to() -> None:
+    """Six hours that begin the evening before: an hour after the day, when it is learned, they are still there."""
+    pace = Pace()
+    pace.count(DAY - 50, 500, 1)
+    pace.count(DAY + 11, 300, 1)
+    pace.forget(2 * DAY + 11, 1)
+    pace.learn(1)
+    assert pace.most[-1] == (300, 800, 300)
+
+
 def test_steps_do_not_pile_up() -> None:
     """Three days of them at most, once their days are learned."""
     pace = Pace()
