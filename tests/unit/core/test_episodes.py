@@ -80,6 +80,19 @@ def test_where_people_stand_behind_it_figures_have_two_digits() -> None:
     assert alert.evidence == {"a": 0.33, "z": 4.6, "score": 2.3}
 
 
+@pytest.mark.parametrize(("said", "rounded"), [
+    ("1234 calls came in three days where 56789 are ordinary.", "1,200 calls came in three days where 57,000 are ordinary."),
+    ("$1,200 in 7 days, 14.36 times the pace of $98,765.", "$1,200 in 7 days, 14 times the pace of $99,000."),
+    ("100% of 40 calls, 0.25 where 0.254 is ordinary; 3.14159.", "100% of 40 calls, 0.25 where 0.25 is ordinary; 3.1."),
+    ("1,000 and 20, 305, and 0.", "1,000 and 20, 300, and 0."),
+])  # fmt: skip
+def test_words_tell_no_more_digits_than_figures(said: str, rounded: str) -> None:
+    told = Told()
+    told.say(replace(FINDING, summary=said), 1, coarse=True)
+    told.say(replace(FINDING, summary=said), 1, PLACE._replace(team="machines"))
+    assert [alert.summary for alert in told.alerts] == [rounded, said]
+
+
 def test_what_is_not_known_stays_unknown() -> None:
     told = Told()
     told.say(replace(FINDING, observed=None, expected=None, money_micro_usd=None), 1, coarse=True)
