@@ -31,25 +31,26 @@ def detect(snapshot: Snapshot, params: DetectorPolicy) -> Verdict:
     if size is not None and snapshot.recent(Feature.SIZED, 7) >= _MIN_SAMPLE / 2:
         # A mean of logarithms: its difference is the logarithm of the ratio of sizes.
         smaller = (size.expected - size.observed) / 1000
-        signs["size"] = min(smaller / 0.9, snapshot.recent(Feature.SIZED, 7) / _MIN_SAMPLE)
+        signs["size"] = min(smaller / 0.9, snapshot.recent(Feature.SIZED, 7) / 25)
     reviewed = contrast(snapshot, Feature.UNREVIEWED, Feature.REVIEWABLE, floor=0.2)
     if reviewed is not None and snapshot.recent(Feature.REVIEWABLE, 7) >= _MIN_SAMPLE / 2:
         signs["unreviewed"] = min(reviewed.z / 3, reviewed.ratio / 1.7, reviewed.observed / 0.3)
     back = contrast(snapshot, Feature.REOPENED, Feature.ACCEPTED, floor=0.2)
     if back is not None:
-        signs["undone"] = min(back.z / 3, back.ratio / 1.8, back.n / 8)
+        signs["undone"] = min(back.z / 3.5, back.ratio / 2.0, back.observed / 0.2, back.n / 10)
     evals = contrast(snapshot, Feature.EVALS_PASSED, Feature.EVALS, floor=0.08)
     if evals is not None and snapshot.recent(Feature.EVALS, 7) >= _MIN_SAMPLE:
         signs["evals"] = min(evals.z / 3, evals.ratio / 1.2)
     best = max(signs, key=lambda name: signs[name], default="")
     kind = signs.get(best, 0.0)
     score = min(accepted.z / 2.2, accepted.ratio / 1.4, kind)
+    chance = tail(accepted.z)
     reopened = contrast(snapshot, Feature.REOPENED, Feature.ACCEPTED, floor=0.25)
     if reopened is not None and score < 1:
         # Resolved, reopened, resolved again: the number need not go up.
         again = min(reopened.z / 3.5, reopened.ratio / 2.0, reopened.observed / 0.2, reopened.n / 8)
         if again > score:
-            score, best = again, "undone"
+            score, best, chance = again, "undone", tail(reopened.z)
     if score < 1:
         return Clear(max(0.0, score))
     words = {
@@ -57,7 +58,7 @@ def detect(snapshot: Snapshot, params: DetectorPolicy) -> Verdict:
         "undone": "more of them are undone", "evals": "nearly all evaluations pass",
     }  # fmt: skip
     return Finding(
-        score=score, chance=tail(accepted.z), days=7, observed=n, expected=n / accepted.ratio, sample_size=int(n),
+        score=score, chance=chance, days=7, observed=n, expected=n / accepted.ratio, sample_size=int(n),
         money_micro_usd=int(snapshot.recent(Feature.SPEND, 7)),
         evidence={"z": accepted.z, **{f"sign_{name}": value for name, value in signs.items()}}
         | ({"median_lines": exp(size.observed / 1000)} if size is not None else {}),
