@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from streams.core import keys
-from streams.core.alerting import Circumstances, Reason, rare_enough
+from streams.core.alerting import MUTE, Circumstances, Reason, rare_enough
 from streams.core.calendar import month_of
 from streams.core.effects import Effects
 from streams.core.episodes import Episodes, Place
@@ -52,12 +52,6 @@ class _Explains(NamedTuple):
     detector: str
     workflow: str | None
     firing: bool
-
-
-#: Decisions after which a finding keeps no other one silent.
-_EXPLAINS_NOTHING: Final = frozenset(
-    {Reason.NOT_RARE, Reason.SUPPRESSED_BY_PARENT, Reason.GROUP_MINIMUM, Reason.SNOOZED}
-)
 
 
 class Judging:
@@ -290,7 +284,7 @@ class Judging:
         rare = self._rare(verdicts)
         explaining: dict[str, list[_Explains]] = defaultdict(list)
         for place, episode in self._episodes:
-            if place.detector not in _TOLD_APART and (episode.firing or episode.hits & 1):
+            if place.detector not in _TOLD_APART and (episode.firing or (episode.hits & 1 and not episode.mute)):
                 explaining[place.team].append(_Explains(place.detector, place.workflow, episode.firing))
         order = {detector.name: number for number, detector in enumerate(self._judges.registry)}
         for asked in self._risen(verdicts):
@@ -309,7 +303,7 @@ class Judging:
                 rare=not isinstance(verdict, Finding) or verdict.chance <= rare[detector.family],
             )
             decision = self._episodes.judge(detector, place, verdict, around, effects, coarse=concerns_people)
-            if isinstance(verdict, Finding) and decision.reason not in _EXPLAINS_NOTHING:
+            if isinstance(verdict, Finding) and decision.reason not in MUTE:
                 firing = decision.episode is not None and decision.episode.firing
                 explaining[place.team].append(_Explains(place.detector, place.workflow, firing))
 

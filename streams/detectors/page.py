@@ -107,8 +107,8 @@ judges every 5 minutes. Both by event time, as soon as the calls are in.
 is compared to its own four weeks before, and what moves the median of all teams in the partition is taken out if it has at
 least {LEAST_TEAMS} teams. While an alert fires, what came since it began is no baseline.
 
-Of each tick's findings of one family, only those are told that are rare among all scopes judged (Benjamini and Hochberg, a
-false share of 0.1). Verdicts follow from the log alone: a replay of the same records gives the same alerts, byte for byte.
+Of a day's findings of one family, only those are told that are rare among all scopes judged (Benjamini and Hochberg 1995).
+A day on which an alert fires is no part of any later baseline of its scope. Verdicts follow from the log alone: a replay of the same records gives the same alerts, byte for byte.
 
 ## Life of an alert
 An *episode* is a stretch of time in which one detector has something to say about one scope. `alert_id` stands for it, over

@@ -92,7 +92,7 @@ def test_nothing_is_said_of_an_empty_history(name: str, workflow: str | None) ->
 def test_nothing_is_said_of_a_workflow_or_a_budget_of_which_nothing_is_known() -> None:
     assert isinstance(JUDGES.velocity(Watch(TEAM, WORKFLOW, 1)), Clear)
     assert all(isinstance(judge(Pace(), 10**9, 300), Clear) for _, judge in JUDGES.tiers)
-    assert isinstance(JUDGES.forecast(10**9, 0.0, 0.0, 0.0, 0), Clear)
+    assert isinstance(JUDGES.forecast(10**9, 0.0, 0.0, 0.0, 1.0, 0), Clear)
 
 
 @pytest.mark.parametrize("name", sorted(set(SLOW) - {"busywork_automation"}))

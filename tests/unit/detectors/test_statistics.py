@@ -146,11 +146,11 @@ def test_what_moves_everybody_is_taken_out() -> None:
 
 
 def test_what_came_since_an_alert_began_is_no_baseline() -> None:
-    """Else what is wrong for three weeks would be ordinary."""
+    """Else what is wrong for six weeks would be ordinary."""
     rows = quiet()
-    rows[-28:, Feature.SPEND] *= 4
+    rows[-42:, Feature.SPEND] *= 4
     learned = contrast(snapshot(rows), Feature.SPEND, Feature.CALLS, counted=False)
-    frozen = contrast(snapshot(rows, frozen_from=DAY - 27), Feature.SPEND, Feature.CALLS, counted=False)
+    frozen = contrast(snapshot(rows, frozen_from=DAY - 41), Feature.SPEND, Feature.CALLS, counted=False)
     assert learned is not None
     assert frozen is not None
     assert learned.ratio < 1.5
