@@ -14,7 +14,18 @@ from typing import Final
 from streams.core.findings import CALM, Detector, Finding, Insufficient, Severity, Verdict
 from streams.core.snapshot import DAY_MS
 
-__all__ = ["PUBLISHED", "Circumstances", "Decision", "Episode", "Reason", "alert_id", "decide", "expire", "rare_enough"]
+__all__ = [
+    "MUTE",
+    "PUBLISHED",
+    "Circumstances",
+    "Decision",
+    "Episode",
+    "Reason",
+    "alert_id",
+    "decide",
+    "expire",
+    "rare_enough",
+]
 
 #: A finding that has grown by half is news.
 _WORSE: Final = 1.5
@@ -61,12 +72,17 @@ class Reason(StrEnum):
 PUBLISHED: Final = frozenset({Reason.FIRST, Reason.WORSE, Reason.STILL, Reason.RESOLVED})
 
 
+#: Reasons after which a finding keeps no other one silent.
+MUTE: Final = frozenset({Reason.NOT_RARE, Reason.SUPPRESSED_BY_PARENT, Reason.GROUP_MINIMUM, Reason.SNOOZED})
+
+
 @dataclass(frozen=True, slots=True)
 class Episode:
     """What is known of an episode; ``revision`` is 0 as long as nothing was published.
 
     ``hits`` has a bit for each of the last verdicts, the newest the lowest, 1 for a finding. ``calm`` counts verdicts in
-    a row that were none. ``told_ms`` is when it was told of last, ``score`` what was told then, ``seen_ms`` when there was a finding last.
+    a row that were none. ``told_ms`` is when it was told of last, ``score`` what was told then, ``seen_ms`` when there was a finding last. ``mute`` says that the last finding was kept
+    back for a reason by which nobody will be told of it as long as it holds: it must not keep others silent.
     """
 
     start_ms: int
@@ -78,6 +94,7 @@ class Episode:
     seen_ms: int = 0
     score: float = 0.0
     severity: Severity = "info"
+    mute: bool = False
 
     @property
     def firing(self) -> bool:
@@ -138,7 +155,11 @@ def decide(detector: Detector, episode: Episode | None, verdict: Verdict, around
 
 
 def _hit(detector: Detector, episode: Episode, finding: Finding, around: Circumstances, needed: int) -> Decision:
+    kept_back = _kept_back(around)
     if episode.firing:
+        # It goes on; what may not be told to begin with may not be told as news either.
+        if kept_back is not None:
+            return Decision(episode, kept_back)
         graver = _RANKS[finding.severity] > _RANKS[episode.severity]
         if graver or (finding.score >= _WORSE * episode.score and around.now_ms - episode.told_ms >= DAY_MS):
             return Decision(_told(episode, finding, around.now_ms), Reason.WORSE)
@@ -155,8 +176,17 @@ def _hit(detector: Detector, episode: Episode, finding: Finding, around: Circums
         (around.over_budget, Reason.OVER_BUDGET),
     ):
         if holds:
-            return Decision(episode, reason)
+            return Decision(replace(episode, mute=reason in MUTE), reason)
     return Decision(replace(_told(episode, finding, around.now_ms), opened_ms=around.now_ms), Reason.FIRST)
+
+
+def _kept_back(around: Circumstances) -> Reason | None:
+    """Why nothing may be told of an alert that fires already."""
+    if around.declared:
+        return Reason.DECLARED
+    if around.snoozed:
+        return Reason.SNOOZED
+    return None if around.enough_people else Reason.GROUP_MINIMUM
 
 
 def expire(episode: Episode, now_ms: int, after_ms: int) -> Decision:
@@ -180,6 +210,6 @@ def rare_enough(chances: Sequence[float], tests: int, rate: float) -> float:
 
 def _told(episode: Episode, finding: Finding, now_ms: int) -> Episode:
     return replace(
-        episode, revision=episode.revision + 1, told_ms=now_ms, score=max(float(finding.score), episode.score),
+        episode, mute=False, revision=episode.revision + 1, told_ms=now_ms, score=max(float(finding.score), episode.score),
         severity=finding.severity,
     )  # fmt: skip

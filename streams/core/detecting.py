@@ -5,6 +5,7 @@ days, an hour after they end, each scope against its own past and against all te
 by the order of the log alone: the same log gives the same alerts.
 """
 
+from operator import attrgetter
 from typing import Any, Final
 
 import orjson
@@ -32,8 +33,7 @@ __all__ = ["Detect"]
 
 #: A day is judged so long after its end: outcomes come by another way than usage.
 _AFTER_MS: Final = 3_600_000
-#: How many steps are looked back to after a gap: older ones are told of by nobody any more.
-_MOST_STEPS: Final = 300
+_STEPS_AN_HOUR: Final = 3_600_000 // STEP_MS
 #: How many days a shard that had stood still catches up with.
 _MOST_DAYS: Final = 70
 #: An alert of the fast path is over when nothing was found for so long.
@@ -156,13 +156,13 @@ class Detect:
         step = closing_ms // STEP_MS
         if step > self.step:
             if self.step:
-                self._steps(max(self.step, step - _MOST_STEPS), step, effects)
+                self._steps(self.step, step, effects)
             self.step = step
             self._changed = True
-            self._expire(closing_ms, effects)
         day = (closing_ms - _AFTER_MS) // DAY_MS
         if day > self.day:
             self._days(day, effects)
+        self._expire(closing_ms, effects)
 
     def finish(self, newest_ms: int, effects: Effects) -> None:
         """Judge what is left at the end of a finite log: the last day, too, if the log holds nearly all of it."""
@@ -171,28 +171,34 @@ class Detect:
     def _days(self, end: int, effects: Effects) -> None:
         if self.day:
             for day in range(max(self.day, end - _MOST_DAYS), end):
+                # As if time had passed step by step, however far one event moved it.
+                self._expire((day + 1) * DAY_MS + _AFTER_MS, effects)
                 self._judging.judge(day, effects)
         self.day = max(end, self.day)
         self._changed = True
 
     def _steps(self, start: int, end: int, effects: Effects) -> None:
+        """Judge steps that are over: each as if it had been judged by itself, however many one event ends."""
         for team, pace in sorted(self._paces.items()):
             budget = self._policy.team(team).monthly_budget_micro_usd or 0
-            for step in range(start, end):
-                if step not in pace.steps:
-                    continue
+            for step in sorted(it for it in pace.steps if start <= it < end):
                 for every, judge in self._judges.tiers:
                     if (step + 1) % every == 0:
                         verdict = judge(pace, budget, step)
                         if not isinstance(verdict, Clear):
                             self._fast(team, None, verdict, (step + 1) * STEP_MS, effects)
         if "runaway" in self._asked:
-            hour = (end * STEP_MS - 1) // 3_600_000
-            for watch in self.watches.values():
-                if watch.typical_hour >= 0 and watch.hour == hour:
-                    verdict = self._judges.velocity(watch)
-                    if not isinstance(verdict, Clear):
-                        self._fast(watch.team, watch.workflow, verdict, end * STEP_MS, effects)
+            for watch in sorted(self._spending(start, end), key=attrgetter("team", "workflow")):
+                verdict = self._judges.velocity(watch)
+                if not isinstance(verdict, Clear):
+                    first = watch.hour * _STEPS_AN_HOUR
+                    for step in range(max(start, first), min(end, first + _STEPS_AN_HOUR)):
+                        self._fast(watch.team, watch.workflow, verdict, (step + 1) * STEP_MS, effects)
+
+    def _spending(self, start: int, end: int) -> list[Watch]:
+        """The watches of which an hour that steps lie in is known, and ordinary hours."""
+        hours = range(start // _STEPS_AN_HOUR, (end - 1) // _STEPS_AN_HOUR + 1)
+        return [it for it in self.watches.values() if it.typical_hour >= 0 and it.hour in hours]
 
     def _expire(self, now_ms: int, effects: Effects) -> None:
         for place, episode in self.episodes:
@@ -201,7 +207,8 @@ class Detect:
                 decision = expire(episode, now_ms, after)
                 if decision.reason in {Reason.RESOLVED, Reason.QUIET}:
                     detector = self._judges.detector(place.detector)
-                    self.episodes.apply(detector, place, decision, None, now_ms, effects)
+                    # It was over then, whenever that is noticed.
+                    self.episodes.apply(detector, place, decision, None, episode.seen_ms + after, effects)
 
     # ------------------------------------------------------------------------------------------------- the state
 
@@ -217,7 +224,7 @@ class Detect:
         self._touched = []
         for team, pace in self._paces.items():
             prefix = keys.PACE + team.encode() + b"\0"
-            for step in pace.forget(self.step):
+            for step in pace.forget(self.step, self.day):
                 writes[prefix + step.to_bytes(8, "big")] = None
             for step in pace.touched:
                 writes[prefix + step.to_bytes(8, "big")] = write_longs(pace.steps[step])

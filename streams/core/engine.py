@@ -51,8 +51,8 @@ _Taken = tuple[
     str, str, int, str, str, str | None, str | None, str | None, str | None, str | None, str, str,
     int, int, int, int, int, int | None, str, str, str | None, dict[str, str],
 ]  # fmt: skip
-#: What was asked within that time is asked again.
-_REPEATED_WITHIN_MS: Final = 86_400_000
+#: What was asked on the same day is asked again: the day's prompts are remembered until the grace of their day is over.
+_ASKED_MS: Final = 86_400_000
 _MOST_CALLS: Final = 4_000_000
 _MOST_TOOLS: Final = 10_000
 _IDS: Final = b"i"
@@ -109,10 +109,11 @@ class Engine:
         )  # fmt: skip
         self._sources = identity.Sources(store)
         self._detect = None if judges is None else Detect(store, params, judges, listener)
-        #: Fingerprints of what was asked: of the last day or so, by workflow.
+        #: Fingerprints of what was asked, by workflow and day.
         self._calls = Memory(
-            keys.FINGERPRINT, store, horizon_ms=_REPEATED_WITHIN_MS, capacity=1 << 18, max_members=_MOST_CALLS
-        )
+            keys.FINGERPRINT, store, horizon_ms=_ASKED_MS + params.grace_ms + params.lateness_ms, capacity=1 << 18,
+            max_members=_MOST_CALLS,
+        )  # fmt: skip
         self._tools: dict[str | None, int] = {}
         self._settler.listener = None if self._detect is None else self._detect.settled
         self._effects = Effects()
@@ -157,12 +158,14 @@ class Engine:
         old_ids = self._ids.find(ids)
         old_requests = self._requests.find([request for request in requests if request])
         calls: list[int] = []
+        asked: list[int] = []
         old_calls: dict[int, int] = {}
         if self._detect is not None:
             calls = identity.call_hashes(events, self._params.seed)
-            old_calls = self._calls.find([call for call in calls if call])
+            asked = identity.asked_on_day(calls, events)
+            old_calls = self._calls.find([each for each in asked if each])
         self._stopwatch("dedupe")
-        self._apply(chunk, events, places, ids, requests, old_ids, old_requests, calls, old_calls, now_ms)
+        self._apply(chunk, events, places, ids, requests, old_ids, old_requests, calls, asked, old_calls, now_ms)
         if decoded.rejected:
             self._in_order(first)
         self._stopwatch("aggregate")
@@ -208,7 +211,8 @@ class Engine:
 
     def _apply(  # noqa: PLR0912, PLR0915  (one loop, see below)
         self, chunk: Chunk, events: Sequence[UsageEvent], places: Sequence[int], ids: list[int], requests: list[int],
-        old_ids: dict[int, int], old_requests: dict[int, int], calls: list[int], old_calls: dict[int, int], now_ms: int,
+        old_ids: dict[int, int], old_requests: dict[int, int], calls: list[int], asked: list[int], old_calls: dict[int, int],
+        now_ms: int,
     ) -> None:  # fmt: skip
         """The loop over events: everything that it reads often is a local, as it costs most of all stages."""
         effects, rows, closer, watermark = self._effects, self._rows, self._closer, self.watermark
@@ -304,7 +308,7 @@ class Engine:
                 call = calls[band]
                 if call:
                     repeat = 0
-                    for part in calls[band : band + 4]:
+                    for part in asked[band : band + 4]:
                         if part in fresh_calls or part in old_calls:
                             repeat = 1
                         elif part:

@@ -1,5 +1,6 @@
 """The open episodes of one shard: verdicts go in, records of alerts come out."""
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
@@ -19,6 +20,9 @@ __all__ = ["Episodes", "Judged", "Listener", "Place"]
 
 #: Alerts that a team is told of in a week, beyond those that cannot wait: more are read by nobody.
 _A_WEEK: Final = 4
+
+
+_NUMBER: Final = re.compile(r"\d[\d,]*(?:\.\d+)?(?<!,)")
 
 
 class Place(NamedTuple):
@@ -71,7 +75,8 @@ class Episodes:
                 self._states[Place(detector, team, workflow or None)] = decoder.decode(data)
 
     def __iter__(self) -> Iterator[tuple[Place, Episode]]:
-        return iter([(place, state.episode) for place, state in self._states.items()])
+        # In order, as a restart reads them back in order.
+        return iter(sorted(((place, it.episode) for place, it in self._states.items()), key=_in_order))
 
     def find(self, place: Place) -> Episode | None:
         """The episode of a place, if one goes on."""
@@ -152,7 +157,7 @@ class Episodes:
             sample_size=int(number(finding.sample_size)), min_sample_size=detector.min_sample,
             money_at_stake_micro_usd=None if money is None else int(number(money)),
             evidence={name: number(value) for name, value in sorted(finding.evidence.items())} | {"score": _coarse(finding.score)},
-            summary=finding.summary, benign_causes=list(detector.benign_causes), next_step=detector.next_step,
+            summary=_coarse_words(finding.summary) if coarse else finding.summary, benign_causes=list(detector.benign_causes), next_step=detector.next_step,
             config_version=self._version,
         )  # fmt: skip
 
@@ -175,9 +180,27 @@ class Episodes:
         self._told_changed = set()
 
 
+def _in_order(found: tuple[Place, Episode]) -> tuple[str, str, str]:
+    place = found[0]
+    return place.detector, place.team, place.workflow or ""
+
+
 def _coarse(value: float) -> float:
     """A number to two significant digits."""
     return float(f"{value:.2g}")
+
+
+def _coarse_words(text: str) -> str:
+    """A sentence whose numbers have two significant digits at most: what fields may not tell, words may not either."""
+    return _NUMBER.sub(_coarse_number, text)
+
+
+def _coarse_number(found: re.Match[str]) -> str:
+    said = found.group()
+    if len(said.replace(",", "").replace(".", "").strip("0")) <= 2:
+        return said
+    value = _coarse(float(said.replace(",", "")))
+    return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"
 
 
 def _exact(value: float) -> float:

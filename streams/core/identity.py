@@ -18,6 +18,7 @@ __all__ = [
     "AGREE_WITHIN_S",
     "Sources",
     "agree",
+    "asked_on_day",
     "call_hashes",
     "event_hashes",
     "request_hashes",
@@ -28,6 +29,7 @@ __all__ = [
 #: How far apart two sources may date one call: a gateway stamps its start, an agent often its end.
 AGREE_WITHIN_S: Final = 900
 
+_DAY_MS: Final = 86_400_000
 _TIME_MASK: Final = 0xFFFFFF
 _SOURCE_MASK: Final = 0xFFFF
 _MAX_SOURCES: Final = 4_096
@@ -66,6 +68,25 @@ def call_hashes(events: list[UsageEvent], seed: int) -> list[int]:
         else:
             found.append(xxh3_64_intdigest(f"{event.team}\0{event.workflow}\0{said}".encode(), seed))
             found += _ONE_BAND
+    return found
+
+
+def asked_on_day(calls: list[int], events: list[UsageEvent]) -> list[int]:
+    """Hashes of what was asked, and on which UTC day: what is asked again on another day is asked anew.
+
+    So that what counts as a repetition follows from the log alone, and not from when a memory forgets.
+    """
+    found: list[int] = []
+    known, mark, band = -1, 0, 0
+    for event in events:
+        if calls[band]:
+            day = event.occurred_at // _DAY_MS
+            if day != known:
+                known, mark = day, xxh3_64_intdigest(b"%d" % day)
+            found += [call ^ mark if call else 0 for call in calls[band : band + 4]]
+        else:
+            found += _NO_CALL
+        band += 4
     return found
 
 

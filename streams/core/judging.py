@@ -13,11 +13,11 @@ from typing import Final, NamedTuple
 import msgspec
 
 from streams.core import keys
-from streams.core.alerting import Circumstances, Reason, rare_enough
+from streams.core.alerting import MUTE, Circumstances, Reason, rare_enough
 from streams.core.calendar import month_of
 from streams.core.effects import Effects
 from streams.core.episodes import Episodes, Place
-from streams.core.findings import Detector, Finding, Insufficient, Judges, Verdict
+from streams.core.findings import Clear, Detector, Finding, Insufficient, Judges, Verdict
 from streams.core.history import Feature, History, total
 from streams.core.pace import Pace
 from streams.core.params import EngineParams
@@ -52,12 +52,6 @@ class _Explains(NamedTuple):
     detector: str
     workflow: str | None
     firing: bool
-
-
-#: Decisions after which a finding keeps no other one silent.
-_EXPLAINS_NOTHING: Final = frozenset(
-    {Reason.NOT_RARE, Reason.SUPPRESSED_BY_PARENT, Reason.GROUP_MINIMUM, Reason.SNOOZED}
-)
 
 
 class Judging:
@@ -220,6 +214,18 @@ class Judging:
                 and (ends_week or not detector.weekly)
             ]
         self._tell(verdicts, (day + 1) * DAY_MS, effects)
+        self._let_go({asked.place for asked in verdicts}, (day + 1) * DAY_MS, ends_week, effects)
+
+    def _let_go(self, judged: set[Place], now_ms: int, ends_week: bool, effects: Effects) -> None:
+        """Episodes of scopes that nobody looks at any more come to their end like all others.
+
+        Such are workflows that the policy declares by now, teams that are gone, and detectors that were switched off.
+        """
+        for place, _ in self._episodes:
+            detector = self._judges.detector(place.detector)
+            if detector.detect is None or place in judged or (detector.weekly and not ends_week):
+                continue
+            self._episodes.judge(detector, place, Clear(), Circumstances(now_ms=now_ms), effects, coarse=True)
 
     def _ask(self, detector: Detector, scope: Snapshot) -> _Asked:
         place = Place(detector.name, scope.team, scope.workflow)
@@ -229,7 +235,11 @@ class Judging:
         if episode is not None:
             scope = replace(scope, frozen_from=episode.start_ms // DAY_MS, memory={})
         assert detector.detect is not None
-        return _Asked(detector, place, scope, detector.detect(scope, self._policy.detector(detector.name)))
+        verdict = detector.detect(scope, self._policy.detector(detector.name))
+        if isinstance(verdict, Finding) and not scope.recent(Feature.PRICED, max(1, verdict.days)):
+            # A spend that nobody knows is none of zero.
+            verdict = replace(verdict, money_micro_usd=None)
+        return _Asked(detector, place, scope, verdict)
 
     def _regular(self, watch: Watch, week: int) -> Regular:
         """What begins by the clock, of this week or, as long as that is too short to tell, of the last one."""
@@ -275,7 +285,7 @@ class Judging:
         rare = self._rare(verdicts)
         explaining: dict[str, list[_Explains]] = defaultdict(list)
         for place, episode in self._episodes:
-            if place.detector not in _TOLD_APART and (episode.firing or episode.hits & 1):
+            if place.detector not in _TOLD_APART and (episode.firing or (episode.hits & 1 and not episode.mute)):
                 explaining[place.team].append(_Explains(place.detector, place.workflow, episode.firing))
         order = {detector.name: number for number, detector in enumerate(self._judges.registry)}
         for asked in self._risen(verdicts):
@@ -294,7 +304,7 @@ class Judging:
                 rare=not isinstance(verdict, Finding) or verdict.chance <= rare[detector.family],
             )
             decision = self._episodes.judge(detector, place, verdict, around, effects, coarse=concerns_people)
-            if isinstance(verdict, Finding) and decision.reason not in _EXPLAINS_NOTHING:
+            if isinstance(verdict, Finding) and decision.reason not in MUTE:
                 firing = decision.episode is not None and decision.episode.firing
                 explaining[place.team].append(_Explains(place.detector, place.workflow, firing))
 
@@ -330,6 +340,7 @@ class Judging:
                 or team is None
                 or not isinstance(verdict, Finding)
                 or self._enough(detector, snapshot)
+                or snapshot.place.snoozed_on(snapshot.day)
             ):
                 continue
             del found[place]

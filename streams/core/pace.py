@@ -10,6 +10,8 @@ _STEPS_AN_HOUR: Final = 12
 _HOURS: Final = 168
 #: The longest window that is looked back to, in steps, and some for what comes late.
 _KEPT: Final = 300
+#: How far windows that end within a day reach back before it, in steps.
+_LOOKED_BACK: Final = 72
 #: Of the pace, the part that is the same in each hour: nobody's week is quite like the last.
 _UNIFORM: Final = 0.2
 #: How much of the profile a new week makes up.
@@ -116,9 +118,13 @@ class Pace:
         """What is learned, as numbers."""
         return (*self.profile, *(number for day in self.most for number in day))
 
-    def forget(self, step: int) -> list[int]:
-        """Forget steps that no window reaches back to from ``step``; gives them back."""
-        gone = [at for at in self.steps if at < step - _KEPT]
+    def forget(self, step: int, day: int) -> list[int]:
+        """Forget steps that no window reaches back to from ``step``, nor from the day ``day`` that is learned next; gives them back.
+
+        When that is asked must not show: what any later verdict reads is kept.
+        """
+        before = min(step - _KEPT, day * 24 * _STEPS_AN_HOUR - _LOOKED_BACK)
+        gone = [at for at in self.steps if at < before]
         for at in gone:
             del self.steps[at]
             self.touched.discard(at)

@@ -20,6 +20,8 @@ _LINKS: Final = struct.Struct("<IH")
 MOST_LINKS: Final = 64
 _CIRCLES: Final = struct.Struct("<QQHqHqIqHqqqB")
 _VERSION: Final = 3
+#: Calls of a pattern that are counted: what 16 bits hold.
+_MOST_CALLS: Final = 65_535
 #: Calls of which it is remembered whether they failed.
 _RECENT: Final = (1 << 20) - 1
 #: Runs kept in memory between transactions; all others are read back when an event names them.
@@ -153,14 +155,16 @@ class Run:
         return pattern
 
     def circle(self, pattern: Pattern) -> tuple[int, int]:
-        """Calls and spend of a pattern that it shows."""
+        """Calls and spend of a pattern that it shows; calls are at most what the state keeps, so that restarts do not show."""
         if pattern is Pattern.REPEATED:
-            return self.repeated, self.spend - self.repeated_from
-        if pattern is Pattern.PING_PONG:
-            return self.alternating, self.spend - self.alternating_from
-        if pattern is Pattern.FAILING:
-            return self.fails.bit_count(), self.spend - self.fails_from
-        return self.growing, self.spend - self.growing_from
+            calls, spend = self.repeated, self.spend - self.repeated_from
+        elif pattern is Pattern.PING_PONG:
+            calls, spend = self.alternating, self.spend - self.alternating_from
+        elif pattern is Pattern.FAILING:
+            calls, spend = self.fails.bit_count(), self.spend - self.fails_from
+        else:
+            calls, spend = self.growing, self.spend - self.growing_from
+        return min(calls, _MOST_CALLS), spend
 
     def encode(self) -> bytes:
         """The run as bytes."""
@@ -173,9 +177,9 @@ class Run:
                 min(spend, NOT_BEGUN), accepted, outcomes, len(team),
             )
             + (b"\0" if not self.last_call else b"\1" + _CIRCLES.pack(
-                self.last_call, self.before_call, min(self.repeated, 65535), self.repeated_from,
-                min(self.alternating, 65535), self.alternating_from, self.fails, self.fails_from,
-                min(self.growing, 65535), self.growing_from, self.first_input, self.last_input, self.suspect,
+                self.last_call, self.before_call, min(self.repeated, _MOST_CALLS), self.repeated_from,
+                min(self.alternating, _MOST_CALLS), self.alternating_from, self.fails, self.fails_from,
+                min(self.growing, _MOST_CALLS), self.growing_from, self.first_input, self.last_input, self.suspect,
             ))
             + team + _LINKS.pack(self.linked, len(self.links))
             + b"".join([link.to_bytes(8, "little") for link in self.links]) + self.workflow.encode()

@@ -70,7 +70,9 @@ prices: prices.yaml
         exploratory=frozenset({("payments", "research")}),
         scheduled=frozenset({("payments", "nightly-evals")}),
         config_version=f"prices {setup.prices.version}, policy {load_policy(policy).version}",
+        policy=load_policy(policy),
     )
+    assert setup.params.policy.team("quiet").monthly_budget_micro_usd == 1_000_000
 
 
 def test_no_policy_lowers_the_group_minimum(tmp_path: Path) -> None:

@@ -62,6 +62,7 @@ def test_promtool_finds_no_fault_with_the_metrics_of_a_busy_worker(promtool: str
             publications=[WINDOW],
             said={(WINDOW.team, WINDOW.workflow or ""): (1, 2, 3, 4, 5)},
             joins=Counter({JoinResult.RUN: 1}),
+            verdicts=Counter({("runaway", "first"): 1}),
         )
     )
     telemetry.progressed("assay.usage.v1", 0, 990_000)

@@ -251,7 +251,7 @@ def test_transactions_stages_and_recoveries_are_observed() -> None:
 
 
 def test_workflows_beyond_the_budget_become_other_visibly_and_lose_no_money() -> None:
-    subject = telemetry(max_series=1_200)
+    subject = telemetry(max_series=1_500)
     subject.effects(Effects(said={("pay", f"w{number}"): (1_000_000, 1, 1, 1, 1) for number in range(500)}))
     samples = scrape(subject)
     assert sum(value for key, value in samples.items() if key[0] == "assay_spend_usd_total") == 500
