@@ -169,6 +169,16 @@ class Settings(BaseSettings):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _windows_outlive_the_grace(self) -> "Settings":
+        if (self.outcomes.horizon_days - 1) * 86_400 < self.windows.grace_seconds:
+            raise ValueError(
+                f"outcomes.horizon_days ({self.outcomes.horizon_days}) ends before windows.grace_seconds "
+                f"({self.windows.grace_seconds}) has passed, and late events would find their windows gone; make it at "
+                "least a day longer than the grace"
+            )
+        return self
+
     @classmethod
     def settings_customise_sources(
         cls,

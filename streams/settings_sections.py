@@ -62,7 +62,7 @@ class OutcomeSettings(_Section):
     """How far back outcomes reach, and when spend counts as having led to nothing."""
 
     horizon_days: Annotated[int, Field(ge=8, le=365)] = 30
-    """How far back outcomes and reversals are taken, and how long runs and windows are kept for them."""
+    """How far back outcomes and reversals are taken, and how long runs and windows are kept: a day more than the grace."""
     maturity_days: Annotated[float, Field(gt=0, le=364)] = 7
     """How long after its beginning a run may come to something, until the team's own outcomes teach it."""
 

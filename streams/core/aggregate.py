@@ -37,9 +37,9 @@ class Aggregate:
     ``unpriced_tokens`` are tokens of calls that have neither. ``failed`` is the part of the spend, as far as it is
     known, that went on calls which failed, were cancelled, or tried again what had failed. ``with_run`` counts calls that
     name a run. ``actors`` are those of the calls, ``others`` those of outcomes. ``results`` are what came of the work, None for nothing. ``partial`` says that the window's figures leave
-    something out (:mod:`streams.core.closing`). ``revision`` counts publications. A closed row that was never corrected
-    may still say revision 0: closing alone does not write it, see :meth:`published_once`. ``touched`` marks unwritten
-    changes.
+    something out (:mod:`streams.core.closing`). ``revision`` counts publications; in a row of what came after its week,
+    how often what waited there was told. A closed row that was never corrected may still say revision 0: closing alone
+    does not write it, see :meth:`published_once`. ``touched`` marks unwritten changes.
     """
 
     __slots__ = (

@@ -75,6 +75,8 @@ class Closer:
             if finer is Window.FIVE_MINUTES and not self._may_tell(row):
                 self._hold(row)
             else:
+                if finer is Window.FIVE_MINUTES:
+                    self._blur(row)
                 self._sum_up(row)
         if finer is not Window.FIVE_MINUTES:
             for row in self._rows.scan(finer, Scope.HELD, start, self._closed[finer]):
@@ -148,17 +150,18 @@ class Closer:
 
     def add_results(
         self, team: str, workflow: str, at_ms: int, start: Window | None, results: Results, sign: int, actor: int,
-        effects: Effects, *, decided: bool = False,
+        effects: Effects, *, decided: bool = False, turn: int = 0,
     ) -> None:  # fmt: skip
         """Count what came of work, or take it back, in every row of its windows from size ``start`` up.
 
         A workflow of no name stands for the team alone. ``actor`` is whom an outcome concerns, 0 if nobody: then ``start``
         is a window that is still open (:meth:`open_size`), and None if all have closed: such outcomes wait until they are
-        those of enough people, and are then told by the week of the team. ``decided`` when it is known that those windows may
-        tell, whatever else they hold back.
+        those of enough people, and are then told by the week of the team. ``turn`` says which of those that wait they are
+        counted with (:meth:`late_turn`). ``decided`` when it is known that those windows may tell, whatever else they hold
+        back.
         """
         if start is None:
-            rows = self._late_rows(team, at_ms, sign, effects)
+            rows = self._late_rows(team, at_ms, turn, effects)
         else:
             rows = self._rows_of(team, workflow, at_ms, start, 0, effects, None, told=decided)
         for row in rows:
@@ -168,13 +171,17 @@ class Closer:
                 row.others = distinct.merge(row.others, {actor if known else SOMEBODY})
             row.add_results(results, sign)
 
-    def _late_rows(self, team: str, at_ms: int, sign: int, effects: Effects) -> list[Aggregate]:
-        """The row of what came after its week, or, if that has been told since, the week of the team."""
-        bucket = Window.WEEK.bucket_of(at_ms)
-        place = RowKey(Window.WEEK, Scope.LATE, bucket, team, "")
-        if bucket < self._past(Window.WEEK, self._horizon_ms):
+    def late_turn(self, team: str, at_ms: int) -> int:
+        """How often what came after its week had closed was told so far: what comes now waits for the next time."""
+        row = self._rows.find(RowKey(Window.WEEK, Scope.LATE, Window.WEEK.bucket_of(at_ms), team, ""))
+        return 0 if row is None else row.revision
+
+    def _late_rows(self, team: str, at_ms: int, turn: int, effects: Effects) -> list[Aggregate]:
+        """The row of what came after its week, or, of what has been told since, the week of the team."""
+        place = RowKey(Window.WEEK, Scope.LATE, Window.WEEK.bucket_of(at_ms), team, "")
+        if place.bucket < self._past(Window.WEEK, self._horizon_ms):
             return []
-        if sign < 0 and self._rows.find(place) is None:
+        if turn < self.late_turn(team, at_ms):
             place = place._replace(scope=Scope.TEAM)
         return [self._changed(place, effects)]
 
@@ -247,12 +254,20 @@ class Closer:
             row = Aggregate(place)
             row.partial = self._is_partial(place)
         if place not in self._dirty:
-            if not row.empty:
+            if not row.empty and place.scope is not Scope.LATE:
                 row.published_once()
             self._dirty.add(place)
             effects.writes[keys.DIRTY + place.encode()] = b""
+        if place.window is Window.FIVE_MINUTES:
+            self._blur(row)
         self._rows.touch(row)
         return row
+
+    def _blur(self, row: Aggregate) -> None:
+        """Put the first and the last call of a row that is told at the window's ends: they would be one person's hours."""
+        if self._least and distinct.count(row.actors):
+            row.first_ms = min(row.first_ms, row.place.start_ms)
+            row.last_ms = max(row.last_ms, row.place.end_ms)
 
     def _is_partial(self, place: RowKey) -> bool:
         """Whether a closed window that has told nothing so far held something back."""
@@ -289,6 +304,7 @@ class Closer:
                 if not self._may_tell(row):
                     self._hold(row)
                     continue
+                self._blur(row)
                 effects.publications.append(self._figures.of(row, 1))
                 effects.tell(team, workflow, row.totals)
                 self._sum_up(row)
@@ -315,6 +331,8 @@ class Closer:
             if held is not None and left:
                 if self._may_tell(held, told):
                     told = told or Aggregate(RowKey(size, Scope.WORKFLOW, bucket, team, workflow))
+                    held.place = place
+                    self._blur(held)
                     told.merge(held)
                     effects.tell(team, workflow, held.totals)
                     left = False
@@ -339,6 +357,7 @@ class Closer:
         for team, pool in pools.items():
             if self._may_tell(pool, teams.get(team)):
                 effects.tell(team, "", pool.totals)
+                self._blur(pool)
                 teams[team].merge(pool)
                 teams[team].partial = False
             else:
@@ -395,10 +414,15 @@ class Closer:
     def _publish_changes(self, effects: Effects) -> None:
         for place in sorted(place for place in self._dirty if place.scope is Scope.LATE):
             row = self._rows.get(place)
-            if self._may_tell(row):
+            # A row that is sealed becomes that of no more people: what still waits there does so for good.
+            if not row.empty and self._may_tell(row, self._rows.find(place._replace(scope=Scope.TEAM))):
                 effects.tell(place.team, "", row.totals)
+                self._blur(row)
                 self._changed(place._replace(scope=Scope.TEAM), effects).merge(row)
+                told = Aggregate(place)
+                told.revision = row.revision + 1
                 self._rows.delete(place)
+                self._rows.touch(told)
         for place in sorted(self._dirty):
             effects.writes[keys.DIRTY + place.encode()] = None
             if place.scope is Scope.LATE or (place.scope is Scope.WORKFLOW and not place.workflow):
@@ -428,8 +452,9 @@ class Closer:
         for row in self._rows.seal(size, before):
             if row.place.scope in (Scope.POOLED, Scope.LATE):
                 effects.withheld_micro_usd += row.totals[0]
-            if row.place.scope is Scope.LATE:
-                self._rows.delete(row.place)
+            if row.place.scope is Scope.LATE and row.empty:
+                # All that waited was told, of nobody anything is left: what comes now waits as in a row of its own.
+                row.others = set()
 
     def finish(self, effects: Effects) -> None:
         """Give up waiting for anything more, at the end of a finite log: what may not be told by now is withheld."""

@@ -3,8 +3,9 @@
 An outcome is joined to the run that it names, else counted for the workflow that it names, else for its team. Records
 arrive in any order, so nothing here is decided once: whenever the run's usage comes in, or an earlier event of it, or a
 reversal, or another system's word on the same outcome, what was counted is taken back and counted anew where it belongs
-now. What is counted in the end depends on the records, not on their order; of what several systems say differently of one
-outcome, the first in the log holds.
+now. What is counted in the end depends on the records, not on their order, but for what several systems say of one thing:
+where they differ the first in the log holds, and where it happened several times within their tolerance, which of those
+they mean is decided as they come.
 """
 
 from typing import Any, Final
@@ -34,8 +35,8 @@ _TOLERANCE_MS: Final = AGREE_WITHIN_S * 1000
 #: How far one reversal may carry on (a revert of a revert of a revert): beyond it somebody's records go in circles.
 _MOST_HOPS: Final = 16
 _HOUR: Final = Window.HOUR
-#: Times that a thing is known to have happened; of the oldest one nobody will tell any more.
-_MOST_TIMES: Final = 16
+#: Times that a thing may happen within 15 minutes and be known for each of them: more are a producer's mistake.
+_MOST_TIMES: Final = 1_000
 #: The attribute that names the source of the outcome that is undone, where that is another one.
 _OTHER_SOURCE: Final = "reverses_source"
 
@@ -120,30 +121,42 @@ class Joiner:
         """The outcome that another system reported of the same thing; if there is none, this one stands for it.
 
         One thing may happen again and again, and each system tells of each time once: of those times that this system has
-        not told of yet, the nearest one is meant.
+        not told of yet, the nearest one is meant. Decided for good, so that of times that lie within the tolerance of each
+        other more or fewer may meet in another order.
         """
         if event.ref is None:
             return None
         said = f"{event.team}\0{event.kind}\0{event.verdict}\0{event.ref}".encode()
         outcome.reference = xxh3_64_intdigest(said, self._seed)
-        key = keys.REFERENCE + _place(outcome.reference)
-        times: list[list[Any]] = orjson.loads(self._state.get(key) or b"[]")
-        nearest = None
-        for number, at_ms, sources in times:
-            away = abs(at_ms - event.occurred_at)
-            if away > _TOLERANCE_MS or event.source in sources or (nearest is not None and away >= nearest[0]):
-                continue
-            other = self._find(number)
-            # A reversal and what reverses it again may be told alike.
-            if other is not None and self._target(outcome) != number and other.target != outcome.number:
-                nearest = away, other, sources
+        quarter = event.occurred_at // _TOLERANCE_MS
+        nearest: tuple[tuple[int, int], Outcome, int, list[list[Any]], list[str]] | None = None
+        for near in (quarter - 1, quarter, quarter + 1):
+            times = self._times(outcome.reference, near)
+            for number, at_ms, sources in times:
+                away = abs(at_ms - event.occurred_at), at_ms
+                if away[0] > _TOLERANCE_MS or event.source in sources or (nearest is not None and away >= nearest[0]):
+                    continue
+                other = self._find(number)
+                # A reversal and what reverses it again may be told alike.
+                if other is not None and self._target(outcome) != number and other.target != outcome.number:
+                    nearest = away, other, near, times, sources
         if nearest is None:
+            times = self._times(outcome.reference, quarter)
             times.append([outcome.number, event.occurred_at, [event.source]])
-            del times[:-_MOST_TIMES]
-        else:
-            nearest[2].append(event.source)
-        self._state.put(key, orjson.dumps(times))
-        return None if nearest is None else nearest[1]
+            self._put_times(outcome.reference, quarter, times[-_MOST_TIMES:])
+            return None
+        _, same, near, times, sources = nearest
+        sources.append(event.source)
+        self._put_times(outcome.reference, near, times)
+        return same
+
+    def _times(self, reference: int, quarter: int) -> list[list[Any]]:
+        """The outcomes that first told of a thing in a quarter of an hour, when that was, and who has told of each."""
+        times: list[list[Any]] = orjson.loads(self._state.get(_quarter(reference, quarter)) or b"[]")
+        return times
+
+    def _put_times(self, reference: int, quarter: int, times: list[list[Any]]) -> None:
+        self._state.put(_quarter(reference, quarter), orjson.dumps(times) if times else None)
 
     def _target(self, outcome: Outcome) -> int:
         """What an outcome undoes, by the name that it counts under."""
@@ -186,7 +199,10 @@ class Joiner:
         """Decide which windows an outcome may be counted in, and whom it concerns: somebody, if people had a part in its run."""
         if not actor and outcome.joined and self._run_of(outcome).personal:
             actor = SOMEBODY
+        outcome.personal = actor != 0
         outcome.start = int(self._closer.open_size(outcome.at_ms) or 0) if actor else int(Window.HOUR)
+        if not outcome.start:
+            outcome.turn = self._closer.late_turn(outcome.team, outcome.at_ms)
         return actor
 
     def _count(self, outcome: Outcome, sign: int, actor: int, effects: Effects) -> None:
@@ -194,7 +210,8 @@ class Joiner:
         results = outcome.results()
         if not results.empty:
             self._closer.add_results(
-                outcome.team, outcome.place, outcome.at_ms, outcome.window, results, sign, actor, effects
+                outcome.team, outcome.place, outcome.at_ms, outcome.window, results, sign, actor, effects,
+                turn=outcome.turn,
             )  # fmt: skip
         # A run that is forgotten stays as it was told of.
         if outcome.joined and outcome.run and outcome.verdict != "reversed":
@@ -261,13 +278,14 @@ class Joiner:
 
     def _count_anew(self, outcome: Outcome, team: Team, effects: Effects) -> None:
         """Count what has been taken back where it belongs now."""
-        before = outcome.joined
+        before, joined = outcome.place, outcome.joined
         outcome.place, outcome.joined, _ = self._where(outcome, team)
         actor = 0
-        if outcome.joined and self._run_of(outcome).personal:
-            actor = self._start(outcome, 0)
+        if (outcome.place, outcome.joined) != (before, joined):
+            # Whom it names is forgotten by now, not that it names somebody.
+            actor = self._start(outcome, SOMEBODY if outcome.personal else 0)
         self._count(outcome, 1, actor, effects)
-        if outcome.joined and not before:
+        if outcome.joined and not joined:
             effects.joins[JoinResult.RUN_LATER] += 1
 
     # ------------------------------------------------------------------------------------------------- the state
@@ -305,11 +323,11 @@ class Joiner:
         self._changed.pop(outcome.number, None)
         self._state.put(keys.OUTCOME + _place(outcome.number), None)
         if outcome.reference:
-            key = keys.REFERENCE + _place(outcome.reference)
-            times = orjson.loads(self._state.get(key) or b"[]")
+            quarter = outcome.at_ms // _TOLERANCE_MS
+            times = self._times(outcome.reference, quarter)
             left = [it for it in times if it[0] != outcome.number]
             if len(left) < len(times):
-                self._state.put(key, orjson.dumps(left) if left else None)
+                self._put_times(outcome.reference, quarter, left)
         if outcome.run:
             self._state.put(keys.LINK + _place(outcome.run) + _place(outcome.number), None)
             run = self._runs.find(outcome.run)
@@ -357,6 +375,11 @@ class Joiner:
 
 def _place(number: int) -> bytes:
     return max(0, number).to_bytes(8, "big")
+
+
+def _quarter(reference: int, quarter: int) -> bytes:
+    """The key of what was told under a reference in a quarter of an hour, which is the tolerance."""
+    return keys.REFERENCE + _place(reference) + _place(quarter)
 
 
 def _prefixed(prefix: bytes) -> tuple[bytes, bytes]:

@@ -30,7 +30,7 @@ from streams.core.watches import Stint, Watch
 __all__ = ["Judging"]
 
 #: The share of findings that may be chance.
-_FALSE_SHARE: Final = 0.1
+_FALSE_SHARE: Final = 0.2
 #: Weeks of shapes that are kept.
 _WEEKS: Final = 12
 #: Families whose findings explain each other.

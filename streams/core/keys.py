@@ -51,7 +51,7 @@ DIRTY: Final = b"d"
 RUN: Final = b"j"
 #: Prefix of the runs of a team by the hour in which they began.
 BEGAN: Final = b"q"
-#: Prefix of outcomes by identity, of their hours, of their references, and of the runs they name.
+#: Prefix of outcomes by identity, of their hours, of their references by quarters of an hour, and of the runs they name.
 OUTCOME: Final = b"o"
 OUTCOME_HOUR: Final = b"x"
 REFERENCE: Final = b"f"

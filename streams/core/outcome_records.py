@@ -10,7 +10,7 @@ from streams.core.windows import Window
 
 __all__ = ["Outcome"]
 
-_VERSION: Final = 1
+_VERSION: Final = 2
 
 
 class Outcome:
@@ -18,15 +18,17 @@ class Outcome:
 
     ``workflow`` is as the outcome names it, ``place`` the workflow that it is counted for (of no name: the team alone),
     ``run`` the hash of the run that it names and ``joined`` whether it counts as that run's. ``start`` is the finest
-    window that it is counted in. ``target`` is the identity of what it undoes and ``reversers`` counts what undoes it.
-    ``reference`` is the hash of what it is about, 0 if it does not say.
+    window that it is counted in, 0 where it came after its week and waits: then ``turn`` says with whom
+    (:meth:`streams.core.closing.Closer.late_turn`). ``personal`` if it concerns somebody, by itself or as its run's.
+    ``target`` is the identity of what it undoes and ``reversers`` counts what undoes it. ``reference`` is the hash of
+    what it is about, 0 if it does not say.
     An outcome that another system had reported is nothing but an ``alias`` of that one. One that is not ``seen`` yet is
     known by what undoes it alone.
     """
 
     __slots__ = (
-        "alias", "at_ms", "cycle_slot", "joined", "kind", "number", "place", "rating", "reference", "reversers", "run", "seen",
-        "start", "target", "team", "verdict", "workflow",
+        "alias", "at_ms", "cycle_slot", "joined", "kind", "number", "personal", "place", "rating", "reference", "reversers", "run", "seen",
+        "start", "target", "team", "turn", "verdict", "workflow",
     )  # fmt: skip
 
     def __init__(self, number: int, team: str, at_ms: int) -> None:
@@ -40,6 +42,8 @@ class Outcome:
         self.rating = 0
         self.cycle_slot: int | None = None
         self.start = 0
+        self.turn = 0
+        self.personal = False
         self.reversers = 0
         self.target = 0
         self.place = ""
@@ -103,7 +107,7 @@ class Outcome:
             [
                 _VERSION, self.kind, self.verdict, self.at_ms, self.team, self.workflow, self.run, self.rating,
                 self.cycle_slot, self.start, self.reversers, self.target, self.place, self.joined, self.alias, self.seen,
-                self.reference,
+                self.reference, self.turn, self.personal,
             ]
         )  # fmt: skip
 
@@ -117,6 +121,6 @@ class Outcome:
         (
             _, outcome.kind, outcome.verdict, outcome.at_ms, outcome.team, outcome.workflow, outcome.run, outcome.rating,
             outcome.cycle_slot, outcome.start, outcome.reversers, outcome.target, outcome.place, outcome.joined,
-            outcome.alias, outcome.seen, outcome.reference,
+            outcome.alias, outcome.seen, outcome.reference, outcome.turn, outcome.personal,
         ) = values  # fmt: skip
         return outcome

@@ -59,7 +59,7 @@ class JoinResult(StrEnum):
     REVERSED_LATER = "reversed_later"
     """It had been undone before it came in: the reversal was first."""
     SAME_OUTCOME = "same_outcome"
-    """Another system had reported it already: same team, kind and ref within 15 minutes. Not counted again."""
+    """Another system had reported it already: same team, kind, verdict and ref within 15 minutes. Not counted again."""
 
 
 class OutcomeEvent(msgspec.Struct, kw_only=True, gc=False):

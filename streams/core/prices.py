@@ -64,15 +64,26 @@ class _Model:
     tiers: tuple[Tier, ...]
 
     def rates(self, at_ms: int, variant: Variant, prompt_tokens: int) -> Rates | None:
-        usual: Rates | None = None
+        """The rates of the newest prices that are valid; None if those do not tell what such a prompt costs so served."""
+        since = -1
+        usual: Tier | None = None
+        own: Tier | None = None
         for tier in self.tiers:
-            if at_ms < tier.valid_from_ms or (tier.above_tokens and prompt_tokens <= tier.above_tokens):
+            if at_ms < tier.valid_from_ms:
                 continue
-            if tier.variant == variant:
-                return tier.rates
-            if not tier.variant and usual is None:
-                usual = tier.rates
-        return usual
+            if since < 0:
+                since = tier.valid_from_ms
+            if tier.valid_from_ms != since:
+                break
+            if prompt_tokens > tier.above_tokens or not tier.above_tokens:
+                if not tier.variant and usual is None:
+                    usual = tier
+                if tier.variant and tier.variant == variant and own is None:
+                    own = tier
+        if own is None:
+            return None if usual is None else usual.rates
+        # What long prompts cost so served is not said: the price of short ones would be too low.
+        return None if usual is not None and usual.above_tokens > own.above_tokens else own.rates
 
 
 class PriceBook:
@@ -109,7 +120,8 @@ class PriceBook:
             cache_read: Input tokens read from a cache.
             cache_write: Input tokens written to a cache.
             output: Output tokens, reasoning included.
-            variant: How it was served; without rates of its own it costs the usual.
+            variant: How it was served; without rates of its own it costs the usual, with rates for short prompts alone
+                nobody knows what long ones cost.
         """
         key = (provider, model)
         try:

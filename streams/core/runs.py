@@ -42,7 +42,7 @@ class Pattern(IntEnum):
     FAILING = 3
     """Half of the last calls failed."""
     GROWING = 4
-    """Each call carries more input than the one before."""
+    """Its input has grown to several times what it was, and does not shrink."""
 
 
 class Run:
@@ -140,14 +140,15 @@ class Run:
             self.fails = fails
             if in_vain and fails.bit_count() >= 10:
                 pattern = 3
-        if prompt > self.last_input + self.last_input // 50:
-            if not self.growing:
-                self.growing_from, self.first_input = before, prompt
+        if prompt < self.last_input - self.last_input // 10:
+            self.growing = 0
+        elif self.growing:
+            # A context that has grown to the model's limit stays there: the run goes on all the same.
             self.growing += 1
             if self.growing >= 10 and prompt >= 4 * self.first_input:
                 pattern = 4
-        elif prompt < self.last_input - self.last_input // 10:
-            self.growing = 0
+        elif prompt > self.last_input + self.last_input // 50:
+            self.growing_from, self.first_input, self.growing = before, prompt, 1
         self.last_input = prompt
         return pattern
 

@@ -1,7 +1,8 @@
 """Stage *settle*: what runs have come to, once they are mature.
 
 A run is settled by the hour in which it began, once the team's maturity lag has passed: then, and not before, its spend
-counts as having led to something or to nothing. Whatever comes to be known later of a run that concerns no person still
+counts as having led to something or to nothing. For runs of people it must have passed in event time, for others the
+clock will do, where nothing comes in. Whatever comes to be known later of a run that concerns no person still
 corrects that. Runs that people had a part in are told of together with those of enough others, as
 :mod:`streams.core.starters` decides, and once it has decided; of those nothing is corrected: the difference would be what
 one person did.
@@ -55,26 +56,40 @@ class Settler:
         moved = _HOUR.bucket_of(at_ms) != _HOUR.bucket_of(run.began_ms) or workflow != run.workflow
         if run.began_ms == NOT_BEGUN or _HOUR.bucket_of(at_ms) != _HOUR.bucket_of(run.began_ms):
             # An entry of a later hour stays, and finds the run settled.
-            hour = max(_HOUR.bucket_of(at_ms), self._teams.of(run.team).settled)
+            team = self._teams.of(run.team)
+            hour = max(_HOUR.bucket_of(at_ms), team.settled)
+            if hour < team.early:
+                team.early, team.changed = hour, True
             self._state.put(self._key(keys.BEGAN, run.team, hour) + _place(run.hash), b"")
-        told = run.settled and not run.personal
+        # Moved by somebody's call, its cohort would tell when that was: what was told of nobody's run stays where it is.
+        told = run.settled and not run.personal and not actor
         if told:
             self._tell(run, -1, effects)
-        if run.personal and run.began_ms != NOT_BEGUN and moved:
+        if run.personal and run.began_ms != NOT_BEGUN and moved and not self._exploratory(run.team, run.workflow):
             self._starters.left(run.team, run.workflow, run.began_ms)
         run.began_ms, run.workflow = at_ms, workflow
         if told:
             self._tell(run, 1, effects)
         if actor:
-            self._starters.began(run.team, workflow, at_ms, actor)
+            # Of a settled run no cohort will tell: whoever comes to it is not behind one.
+            if not run.settled and not self._exploratory(run.team, workflow):
+                self._starters.began(run.team, workflow, at_ms, actor)
             run.personal = True
 
     def concerns(self, run: Run, at_ms: int, actor: int) -> None:
         """A run turns out to concern somebody."""
         run.personal = True
-        # In another week they have another pseudonym, and might be counted twice.
-        if iso_week(at_ms) == iso_week(run.began_ms):
+        # In another week they have another pseudonym, and might be counted twice. A settled run has been told of as nobody's.
+        if (
+            not run.settled
+            and iso_week(at_ms) == iso_week(run.began_ms)
+            and not self._exploratory(run.team, run.workflow)
+        ):
             self._starters.began(run.team, run.workflow, run.began_ms, actor)
+
+    def _exploratory(self, team: str, workflow: str) -> bool:
+        """Whether no cohort tells of a workflow's runs: whoever began them is behind none, not even their team's."""
+        return (team, workflow) in self._params.exploratory
 
     def revise(self, run: Run, effects: Effects) -> None:
         """Tell a settled run's news, unless they would tell what one person did."""
@@ -92,22 +107,46 @@ class Settler:
     def settle(self, closing_ms: int, effects: Effects, *, final: bool = False) -> None:
         """Settle the runs whose time has come; looks once an hour of event time, and goes on where it stopped.
 
-        ``final`` when no event can come any more: what is undecided by then is decided.
+        Of an idle partition ``closing_ms`` is ahead of event time: by that, runs of nobody's settle, as they are corrected
+        when more comes in after all. ``final`` when no event can come any more: what is undecided by then is decided.
         """
-        decided = _HOUR.bucket_of(_FAR if final else self._closer.border_ms)
+        event_ms = closing_ms if final else self._closer.border_ms
+        decided = _HOUR.bucket_of(_FAR if final else event_ms)
         if self._closer.has_usage or final:
             for size in SIZES[1:]:
                 self._starters.decide(size, size.bucket_of(_HOUR.start_of(decided) - self._params.grace_ms))
-        hour = _HOUR.bucket_of(closing_ms)
-        if hour <= self.looked_hour:
-            return
         left = _FAR if final else _AT_ONCE
-        for team in self._teams:
-            due = _HOUR.bucket_of(closing_ms - self._teams.maturity_ms(team))
-            left -= self._settle_team(team, due, decided, left, effects)
+        hour = _HOUR.bucket_of(event_ms)
+        if hour > self.looked_hour:
+            left = self._settle_due(event_ms, decided, left, effects)
             if left <= 0:
                 return
-        self.looked_hour = hour
+            self.looked_hour = hour
+        if _HOUR.bucket_of(closing_ms) > hour:
+            self._settle_nobodys(closing_ms, left, effects)
+
+    def _settle_due(self, event_ms: int, decided: int, left: int, effects: Effects) -> int:
+        """Settle what is due by event time; how many more runs may be looked at."""
+        for team in self._teams:
+            # What was due stays so when the team's maturity grows: no run may be sent back to an hour that has been settled.
+            due = max(team.settled, _HOUR.bucket_of(event_ms - self._teams.maturity_ms(team)))
+            left -= self._settle_team(team, due, decided, left, effects)
+            if left <= 0:
+                break
+        return left
+
+    def _settle_nobodys(self, closing_ms: int, left: int, effects: Effects) -> None:
+        """Settle runs of nobody's that are due by the clock, and leave those of people to event time."""
+        for team in self._teams:
+            due = _HOUR.bucket_of(closing_ms - self._teams.maturity_ms(team))
+            for hour, numbers in self._hours(keys.BEGAN, team, max(team.early, team.settled), due):
+                team.early = hour + 1
+                team.changed = True
+                runs = [run for run in map(self._runs.find, numbers) if run is not None]
+                self._settle_runs(team, [run.hash for run in runs if not run.personal], due, effects)
+                left -= len(numbers)
+                if left <= 0:
+                    return
 
     def _settle_team(self, team: Team, due: int, decided: int, most: int, effects: Effects) -> int:
         """Settle a team's runs that began before an hour, and those that waited until another; how many were looked at."""
@@ -154,13 +193,16 @@ class Settler:
             if run is None or run.settled:
                 continue
             place: tuple[str, Window] | None = None
-            if known and (team.name, run.workflow) not in self._params.exploratory:
+            if not self._exploratory(team.name, run.workflow):
                 place = run.workflow, _HOUR
                 if run.personal:
                     later, place = self._telling(team, run, due)
                     if later is not None:
                         self._state.put(later + _place(number), b"")
                         continue
+            # Asked only now: of runs that one window tells of, none may be left out that others are counted with.
+            if not known:
+                place = None
             run.settled = True
             run.in_cohort = place is not None
             run.told = (run.spend, run.accepted, run.outcomes)
@@ -206,15 +248,21 @@ class Settler:
             last = min(before, team.settled)
             if last <= team.expired:
                 continue
-            gone = list(
+            entries = list(
                 self._state.range(
                     self._key(keys.BEGAN, team.name, team.expired), self._key(keys.BEGAN, team.name, last)
                 )
             )
-            for key, _ in gone:
-                runs.add(int.from_bytes(key[-8:], "big"))
+            for key, _ in entries:
+                number = int.from_bytes(key[-8:], "big")
+                run = self._runs.find(number)
+                if run is not None and not run.settled:
+                    # Runs of people wait for all of their week: without the first ones too few would be told of with the last.
+                    last = min(last, int.from_bytes(key[-16:-8], "big"))
+                    continue
+                runs.add(number)
                 self._state.put(key, None)
-            if gone:
+            if entries and last > team.expired:
                 team.expired = last
                 team.changed = True
         self._starters.expire(_HOUR.start_of(before))

@@ -23,17 +23,18 @@ _MOST_WORKFLOWS: Final = 2_000
 class Team:
     """One team.
 
-    ``settled`` and ``expired`` are the first hours whose runs are not settled, not forgotten; ``waited`` is the first one
-    for which runs may still wait.
+    ``settled`` and ``expired`` are the first hours whose runs are not settled, not forgotten; ``early`` is the first one
+    whose runs of nobody's may be unsettled, ``waited`` the first one for which runs may still wait.
     ``lags`` are times from the beginning of a run to an accepted outcome of it, by kind of outcome. ``outcomes`` once any
     outcome has come in.
     """
 
-    __slots__ = ("changed", "expired", "lags", "name", "outcomes", "settled", "waited", "workflows")
+    __slots__ = ("changed", "early", "expired", "lags", "name", "outcomes", "settled", "waited", "workflows")
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.settled = 0
+        self.early = 0
         self.waited = 0
         self.expired = 0
         self.lags: dict[str, Durations] = {}
@@ -54,7 +55,7 @@ class Teams:
             team = self._teams[key[1:].decode()] = Team(key[1:].decode())
             team.settled, team.expired, team.outcomes = values["settled"], values["expired"], values["outcomes"]
             team.lags = {kind: {int(it): n for it, n in lags.items()} for kind, lags in values["lags"].items()}
-            team.waited = values["waited"]
+            team.waited, team.early = values["waited"], values["early"]
         for key, _ in store.range(keys.TEAM_WORKFLOW, bytes([keys.TEAM_WORKFLOW[0] + 1])):
             name, _, workflow = key[1:].decode().partition("\0")
             self.of(name).workflows[workflow] = None
@@ -113,7 +114,8 @@ class Teams:
             if team.changed:
                 team.changed = False
                 values = {
-                    "settled": team.settled, "waited": team.waited, "expired": team.expired, "outcomes": team.outcomes,
+                    "settled": team.settled, "early": team.early, "waited": team.waited, "expired": team.expired,
+                    "outcomes": team.outcomes,
                     "lags": {kind: {str(it): n for it, n in lags.items()} for kind, lags in team.lags.items()},
                 }  # fmt: skip
                 writes[keys.TEAM + team.name.encode()] = orjson.dumps(values, option=orjson.OPT_SORT_KEYS)

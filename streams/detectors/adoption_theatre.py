@@ -13,7 +13,7 @@ from streams.core.findings import Clear, Detector, Finding, Insufficient, Verdic
 from streams.core.history import Feature
 from streams.core.policy import DetectorPolicy
 from streams.core.snapshot import Snapshot
-from streams.detectors.statistics import binomial_tail, contrast
+from streams.detectors.statistics import binomial_tail, contrast, flat
 
 __all__ = ["DETECTOR"]
 
@@ -38,10 +38,9 @@ def detect(snapshot: Snapshot, params: DetectorPolicy) -> Verdict:
     together = week.brief_together / week.brief if week.brief else 0.0
     outcomes = contrast(snapshot, Feature.ACCEPTED, None)
     grown = week.people * len(earlier) / max(1, people)
-    flat = outcomes is None or outcomes.ratio < 1.3 * max(1.0, grown)
     score = min(
         2.0, (alpha / max(chance, 1e-12)) ** 0.25, (share - ordinary) / 0.15, share / ordinary / 1.6, together / 0.4,
-        2.0 if flat else 0.5,
+        2.0 if flat(outcomes, 1.3 * max(1.0, grown)) else 0.5,
     )  # fmt: skip
     if score < 1:
         return Clear(max(0.0, score))

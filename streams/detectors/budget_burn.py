@@ -42,8 +42,8 @@ class Tier:
 
 TIERS: Final = (
     Tier(12, 1, 14.4, 0.07, "critical", 1),
-    Tier(72, 6, 6.0, 0.12, "critical", 6),
-    Tier(288, 24, 3.0, 0.2, "warning", 12),
+    Tier(72, 6, 6.0, 0.1, "critical", 6),
+    Tier(288, 24, 3.0, 0.1, "warning", 12),
 )
 
 

@@ -16,7 +16,7 @@ from streams.core.findings import Clear, Detector, Finding, Insufficient, Verdic
 from streams.core.history import Feature
 from streams.core.policy import DetectorPolicy
 from streams.core.snapshot import Snapshot
-from streams.detectors.statistics import contrast, usd
+from streams.detectors.statistics import contrast, flat, usd
 
 __all__ = ["DETECTOR"]
 
@@ -40,9 +40,10 @@ def detect(snapshot: Snapshot, params: DetectorPolicy) -> Verdict:
     grown = week.leaders - median(it.leaders for it in earlier)
     outcomes = contrast(snapshot, Feature.ACCEPTED, None)
     spend = contrast(snapshot, Feature.SPEND, None, counted=False)
-    flat = outcomes is None or outcomes.ratio < max(1.25, exp(0.6 * grown))
     up = 1.0 if spend is None else spend.ratio
-    score = min(concentration / 1.5, lead / 0.5, grown / 0.4, 2.0 if flat else 0.5)
+    score = min(
+        concentration / 1.5, lead / 0.5, grown / 0.4, 2.0 if flat(outcomes, max(1.25, exp(0.6 * grown))) else 0.5
+    )
     if score < 1:
         return Clear(max(0.0, score))
     money = snapshot.recent(Feature.SPEND, 7) * max(0.0, 1 - 1 / up)

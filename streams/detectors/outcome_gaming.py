@@ -44,12 +44,13 @@ def detect(snapshot: Snapshot, params: DetectorPolicy) -> Verdict:
     best = max(signs, key=lambda name: signs[name], default="")
     kind = signs.get(best, 0.0)
     score = min(accepted.z / 2.2, accepted.ratio / 1.4, kind)
+    chance = tail(accepted.z)
     reopened = contrast(snapshot, Feature.REOPENED, Feature.ACCEPTED, floor=0.25)
     if reopened is not None and score < 1:
         # Resolved, reopened, resolved again: the number need not go up.
         again = min(reopened.z / 3.5, reopened.ratio / 2.0, reopened.observed / 0.2, reopened.n / 8)
         if again > score:
-            score, best = again, "undone"
+            score, best, chance = again, "undone", tail(reopened.z)
     if score < 1:
         return Clear(max(0.0, score))
     words = {
@@ -57,7 +58,7 @@ def detect(snapshot: Snapshot, params: DetectorPolicy) -> Verdict:
         "undone": "more of them are undone", "evals": "nearly all evaluations pass",
     }  # fmt: skip
     return Finding(
-        score=score, chance=tail(accepted.z), days=7, observed=n, expected=n / accepted.ratio, sample_size=int(n),
+        score=score, chance=chance, days=7, observed=n, expected=n / accepted.ratio, sample_size=int(n),
         money_micro_usd=int(snapshot.recent(Feature.SPEND, 7)),
         evidence={"z": accepted.z, **{f"sign_{name}": value for name, value in signs.items()}}
         | ({"median_lines": exp(size.observed / 1000)} if size is not None else {}),

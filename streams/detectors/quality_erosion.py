@@ -15,7 +15,7 @@ from streams.core.findings import Clear, Detector, Finding, Insufficient, Verdic
 from streams.core.history import Feature
 from streams.core.policy import DetectorPolicy
 from streams.core.snapshot import Snapshot
-from streams.detectors.statistics import contrast, e_process
+from streams.detectors.statistics import contrast, e_process, tail
 
 __all__ = ["DETECTOR"]
 
@@ -40,13 +40,12 @@ def detect(snapshot: Snapshot, params: DetectorPolicy) -> Verdict:
     slower = 0.0 if cycle is None else (cycle.observed - cycle.expected) / 1000
     # Work that also takes longer needs less of the other.
     helped = 1.0 + 0.3 * min(1.0, max(0.0, slower / 0.4))
-    score = helped * min(bad.z / 2.8, bad.ratio / 1.9, evidence / 3.0)
-    score = min(score, spend.ratio / 1.1)
+    score = min(helped * min(bad.z / 2.8, bad.ratio / 1.9, evidence / 3.0), max(spend.ratio / 1.1, slower / 0.35))
     if score < 1:
         return Clear(max(0.0, score))
     money = snapshot.recent(Feature.SPEND, span) * (1 - 1 / max(spend.ratio, 1.0))
     return Finding(
-        score=score, chance=exp(-evidence), days=span, observed=bad.observed, expected=bad.expected, sample_size=int(n),
+        score=score, chance=tail(bad.z), days=span, observed=bad.observed, expected=bad.expected, sample_size=int(n),
         money_micro_usd=int(money),
         evidence={"bad": bad.n, "accepted": bad.base, "spend_ratio": spend.ratio, "z": bad.z, "log_cycle_change": slower, "e_value": exp(min(evidence, 50))},
         summary=(

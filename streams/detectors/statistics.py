@@ -19,6 +19,7 @@ __all__ = [
     "binomial_tail",
     "contrast",
     "e_process",
+    "flat",
     "negative_binomial_tail",
     "sustained",
     "tail",
@@ -178,6 +179,11 @@ def e_process(observed: float, expected: float, prior: float = 2.0) -> float:
     """
     a = b = prior
     return a * log(b) - lgamma(a) + lgamma(a + observed) - (a + observed) * log(b + expected) + expected
+
+
+def flat(found: Contrast | None, most: float = 1.25) -> bool:
+    """Whether a ratio has not gone up, as far as its noise lets one tell; what is not known has not."""
+    return found is None or found.ratio < most or found.z < 2
 
 
 def tail(z: float) -> float:

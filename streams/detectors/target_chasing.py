@@ -14,12 +14,12 @@ from streams.core.findings import Clear, Detector, Finding, Insufficient, Verdic
 from streams.core.history import Feature
 from streams.core.policy import DetectorPolicy
 from streams.core.snapshot import Snapshot
-from streams.detectors.statistics import binomial_tail, contrast
+from streams.detectors.statistics import binomial_tail, contrast, flat
 
 __all__ = ["DETECTOR", "caliper"]
 
 _MIN_SAMPLE: Final = 10
-_ALPHA: Final = 0.002
+_ALPHA: Final = 0.003
 #: The first step above the target.
 _ABOVE: Final = 8
 
@@ -62,8 +62,7 @@ def detect(snapshot: Snapshot, params: DetectorPolicy) -> Verdict:
     observed = above / (above + below)
     alpha = params.alpha or _ALPHA
     outcomes = contrast(snapshot, Feature.ACCEPTED, None)
-    flat = outcomes is None or outcomes.ratio < 1.25
-    score = min(2.0, (alpha / max(chance, 1e-12)) ** 0.25, observed / 0.75, 2.0 if flat else 0.5)
+    score = min(2.0, (alpha / max(chance, 1e-12)) ** 0.25, observed / 0.75, 2.0 if flat(outcomes) else 0.5)
     if score < 1:
         return Clear(max(0.0, score))
     spend = snapshot.recent(Feature.SPEND, 7 * back)

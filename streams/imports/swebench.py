@@ -31,6 +31,8 @@ _CALL_MS: Final = 5_000
 _EVALUATION_MS: Final = 60_000
 #: More calls than any agent makes for one task; a table of other columns shows here.
 _MOST_CALLS: Final = 100_000
+#: Of one task: whatever cost more is a slip of the pen, and no sum of it would fit a record.
+_MOST_DOLLARS: Final = 10**9
 _NO_LABEL: Final = re.compile(r"[^a-z0-9.]+")
 
 
@@ -161,6 +163,8 @@ def _task(row: CsvRow) -> Task | BadRow:
         dollars = Decimal("nan")
     if not dollars.is_finite() or dollars < 0:
         return BadRow(line, f"cost_usd {cost[:40]!r} is not an amount of dollars")
+    if dollars > _MOST_DOLLARS:
+        return BadRow(line, f"cost_usd {cost[:40]!r} is more than {_MOST_DOLLARS:,} dollars for one task")
     if resolved not in ("0", "1"):
         return BadRow(line, f"resolved {resolved[:40]!r} is neither 0 nor 1")
     return Task(line, model, task, int(calls), dollars, resolved == "1")

@@ -99,7 +99,7 @@ class Total(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One week. ``newest_ms`` is the time of the newest event of the whole input."""
+    """One week. ``newest_ms`` is how far the events of the whole input go, as far as that is told."""
 
     week: Week
     newest_ms: int | None

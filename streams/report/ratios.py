@@ -45,8 +45,8 @@ def outcomes(kpi: Kpi) -> int | None:
 
 
 def cost_per_accepted(kpi: Kpi) -> Ratio:
-    """Micro-dollars for each outcome that was accepted and stood."""
-    return Ratio(known_spend(kpi), kpi.accepted)
+    """Micro-dollars for each outcome that was accepted and stood. Of what leaves spend out it would be too low."""
+    return Ratio(None if kpi.withheld else known_spend(kpi), kpi.accepted)
 
 
 def orphan_spend(kpi: Kpi) -> Ratio:

@@ -64,6 +64,8 @@ def _cost_per_accepted(entry: Entry) -> Cell:
         return Cell(words.money(ratio.value))
     if entry.week.accepted is None:
         return Cell(words.UNKNOWN, "no outcome source")
+    if entry.week.withheld and known_spend(entry.week) is not None:
+        return Cell(words.UNKNOWN, "spend partly withheld")
     return Cell(words.UNKNOWN, "no cost known" if ratio.numerator is None else "none accepted")
 
 
@@ -236,4 +238,4 @@ def cut_short(report: Report) -> str:
     """A warning that the input ends before the week does; empty if it does not."""
     if not report.cut_short:
         return ""
-    return f"The newest event is of {words.instant(report.newest_ms)}, before the end of the week: more may come."
+    return f"The input ends at {words.instant(report.newest_ms)}, before the end of the week: more may come."

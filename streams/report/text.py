@@ -36,7 +36,7 @@ def _head(report: Report, width: int) -> Iterator[str]:
     week = report.week
     yield f"Spend and what came of it, week {week.name}"
     yield from textwrap.wrap(f"{words.day(week.days[0])} to {words.day(week.days[-1], with_year=True)}, UTC", width)
-    yield f"as of {words.instant(report.newest_ms)}, the newest event"
+    yield f"as of {words.instant(report.newest_ms)}"
     if warning := cut_short(report):
         yield from textwrap.wrap(warning, width)
     yield ""

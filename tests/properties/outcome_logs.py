@@ -22,6 +22,7 @@ class Call:
     workflow: str
     run_id: str | None
     cost_micro_usd: int
+    actor: str | None = None
 
     @property
     def value(self) -> bytes:
@@ -45,6 +46,7 @@ class Report:
     value_: float | None = None
     cycle_time_ms: int | None = None
     ref: str | None = None
+    actor: str | None = None
 
     @property
     def value(self) -> bytes:
@@ -205,7 +207,8 @@ _Name = tuple[str, str]
 def _told_apart(reports: list[Report]) -> tuple[dict[_Name, Report], dict[_Name, _Name]]:
     """One outcome for all records that say the same: copies, and what other systems say of it, with what they add.
 
-    ``reverses`` of these outcomes names the source, too. And which names stand for others.
+    ``reverses`` of these outcomes names the source, too. And which names stand for others. In the order of arrival, since
+    which of several near ones are the same depends on that: everything else here sees all records at once.
     """
     known: dict[_Name, Report] = {}
     stands_for: dict[_Name, _Name] = {}
@@ -216,14 +219,14 @@ def _told_apart(reports: list[Report]) -> tuple[dict[_Name, Report], dict[_Name,
             continue
         target = None if report.reverses is None else f"{report.source}/{report.reverses}"
         alike = [
-            (abs(other.occurred_at - report.occurred_at), place, it) for place, (it, other) in enumerate(known.items())
+            (abs(other.occurred_at - report.occurred_at), other.occurred_at, place, it) for place, (it, other) in enumerate(known.items())
             if (other.team, other.kind, other.verdict, other.ref) == (report.team, report.kind, report.verdict, report.ref)
             and report.source not in sources[it] and abs(other.occurred_at - report.occurred_at) <= 15 * MINUTE
         ]  # fmt: skip
         if not alike:
             known[name], sources[name] = replace(report, reverses=target), {report.source}
             continue
-        same = min(alike)[2]
+        same = min(alike)[3]
         stands_for[name] = same
         sources[same].add(report.source)
         said = known[same]

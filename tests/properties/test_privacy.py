@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from streams.core import keys
 from streams.core.aggregate import Aggregate
 from streams.core.windows import PUBLISHED
-from tests.engine_runs import DAY, HOUR, MINUTE, MONDAY, EngineRun, usage
+from tests.engine_runs import DAY, FIVE, HOUR, MINUTE, MONDAY, EngineRun, usage
 from tests.properties.usage_logs import Cut, cuts
 
 LEAST: Final = 3
@@ -32,6 +32,21 @@ _calls: Final = st.tuples(
     st.sampled_from([False] * 5 + [True]), st.sampled_from([None, "r1", "r2", "r3", "r4", "r5"]),
 )  # fmt: skip
 _logs: Final = st.sampled_from([10, 25, 45]).flatmap(lambda size: st.lists(_calls, min_size=size, max_size=48))
+
+#: Work on runs that CI began, hours ago: minutes since the last call, person (None: CI), run.
+_joint: Final = st.tuples(
+    st.sampled_from([0, 0, 1, 20, 60, 300]), st.sampled_from([*PEOPLE[:3], *PEOPLE, None]),
+    st.sampled_from(["c1", "c2", "c3", "r1", "r2", "r3"]),
+)  # fmt: skip
+
+
+def _begun_by_ci(calls: list[tuple[int, str | None, str]]) -> list[Any]:
+    begun = [(0, 0, "red", "x", None, False, f"c{number}") for number in (1, 2, 3)]
+    return begun + [(step, 0, "red", "x", person, False, run) for step, person, run in calls]
+
+
+#: Logs in which runs are mature before people go on with them.
+_joint_logs: Final = st.lists(_joint, min_size=4, max_size=24).map(_begun_by_ci)
 
 
 def _events(calls: list[Any]) -> list[dict[str, Any]]:
@@ -64,7 +79,7 @@ def _fed(events: list[dict[str, Any]], cut: list[Cut], least: int, **params: Any
     if params:
         # Runs become mature one after the other, and each step is seen.
         for number in range(0, 9 * DAY, 3 * HOUR):
-            run.feed(usage(f"end-{number}", events[-1]["at"] + number, team="end"), now=LATER)
+            run.feed(usage(f"end-{number}", events[-1]["at"] // FIVE * FIVE + number, team="end"), now=LATER)
     run.feed(usage("end", MONDAY + 200 * DAY, team="end"), now=LATER)
     run.finish()
     return run
@@ -142,8 +157,8 @@ def test_what_is_published_and_what_is_withheld_is_everything(calls: list[Any], 
     assert sum(_bits(kpi.spend_micro_usd) for kpi in weeks) == told
 
 
-@settings(max_examples=50)
-@given(_logs, cuts("", "crash"))
+@settings(max_examples=100)
+@given(_logs | _joint_logs, cuts("", "crash"))
 def test_no_cohort_is_told_apart_from_a_group_that_is_large_enough(calls: list[Any], cut: list[Cut]) -> None:
     """Runs that no figure tells apart are those of enough people."""
     events = _events(calls)
@@ -168,6 +183,36 @@ def test_cohorts_single_out_nobody_either(calls: list[Any], cut: list[Cut]) -> N
     events = [{**event, "run_id": event["event_id"]} for event in _events(calls)]
     run = _fed(events, cut, LEAST, maturity_ms=2 * HOUR)
     assert singled_out(_cohorts(run) - {0}, _people(events), LEAST) == []
+
+
+@settings(max_examples=60)
+@given(_logs, cuts("", "crash"), st.randoms(use_true_random=False))
+def test_when_in_a_window_somebody_was_at_work_shows_nowhere(calls: list[Any], cut: list[Cut], chance: Any) -> None:
+    """In no field of any record: calls of people elsewhere within their five minutes, and everything is the same."""
+    events = [{**event, "run_id": event["event_id"]} for event in _events(calls)]
+    moved = [
+        event if person is None else {**event, "at": event["at"] // FIVE * FIVE + chance.randrange(FIVE)}
+        for event, person in zip(events, _people(events), strict=True)
+    ]
+    runs = [_fed(log, cut, LEAST, maturity_ms=2 * HOUR) for log in (events, moved)]
+    said = [[asdict_of(kpi) for kpi in run.kpis] for run in runs]
+    assert said[0] == said[1]
+
+
+@settings(max_examples=60)
+@given(_logs, cuts("", "crash"))
+def test_the_first_and_the_last_event_are_those_of_nobody_or_ends_of_windows_that_are_told(
+    calls: list[Any], cut: list[Cut]
+) -> None:
+    """Of windows that have records anyway: when those were is no news."""
+    events = _events(calls)
+    run = _fed(events, cut, LEAST)
+    free = {event["at"] for event, person in zip(events, _people(events), strict=True) if person is None}
+    for kpi in run.kpis:
+        if kpi.team != "end" and kpi.first_event is not None:
+            told = [it for it in run.kpis if it.team == kpi.team and it.workflow in (kpi.workflow, it.workflow)]
+            assert kpi.first_event in free | {it.window_start for it in told}
+            assert kpi.last_event in free | {it.window_end for it in told}
 
 
 def test_the_attacker_finds_what_is_there_to_be_found() -> None:

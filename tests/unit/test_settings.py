@@ -195,6 +195,14 @@ def test_grace_covers_lateness() -> None:
     assert "windows.grace_seconds (10) is shorter than windows.lateness_seconds (60)" in problem
 
 
+def test_windows_outlive_their_grace() -> None:
+    """Else a late event would be counted in none."""
+    given = {"outcomes.horizon_days": 8, "dedupe.horizon_days": 20, "dedupe.request_horizon_days": 20}
+    [problem] = problems(None, **given, **{"windows.grace_seconds": 7 * 86_400 + 1})
+    assert "outcomes.horizon_days (8) ends before windows.grace_seconds (604801) has passed" in problem
+    assert load_settings(None, {**given, "windows.grace_seconds": 7 * 86_400}).outcomes.horizon_days == 8
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [

@@ -115,6 +115,29 @@ def test_a_long_prompt_has_a_price_of_its_own_for_all_of_it() -> None:
     assert prices.cost(None, "m", 0, 1, 200_000, 0, 1_000) == 1_200_006 + 22_500
 
 
+def test_the_newest_prices_count_whatever_variants_earlier_ones_had() -> None:
+    """A price list of this year that has no batch price: last year's is outdated."""
+    tiers = [Tier(0, "", 0, OTHER), Tier(0, "batch", 0, Rates(500_000, 500_000)), Tier(JULY, "", 0, SONNET)]
+    prices = PriceBook("v", {"m": tiers})
+    costs = [prices.cost(None, "m", at, 1_000, 0, 0, 0, "batch") for at in (JULY - 1, JULY)]
+    assert costs == [500, 3_000]
+
+
+def test_a_long_prompt_in_a_variant_with_prices_for_short_ones_is_unpriced() -> None:
+    """The price of short ones would be too low, the usual one of long ones too high."""
+    half = Rates(500_000, 500_000)
+    tiers = [Tier(0, "", 0, OTHER), Tier(0, "", 200_000, SONNET), Tier(0, "batch", 0, half)]
+    prices = PriceBook("v", {"m": tiers, "whole": [*tiers, Tier(0, "batch", 200_000, OTHER)]})
+    for model, variant, long in (
+        ("m", "", 900_000),
+        ("m", "batch", None),
+        ("whole", "batch", 300_000),
+        ("m", "flex", 900_000),
+    ):
+        assert prices.cost(None, model, JULY, 300_000, 0, 0, 0, variant) == long
+    assert prices.cost(None, "m", JULY, 200_000, 0, 0, 0, "batch") == 100_000
+
+
 def test_variants_have_their_prices_and_others_cost_the_usual() -> None:
     half = Rates(input=1_500_000, output=7_500_000)
     tiers = [Tier(0, "", 0, SONNET), Tier(0, "batch", 0, half), Tier(0, "", 200_000, OTHER)]

@@ -7,6 +7,7 @@ import pytest
 from streams.core import keys, masking
 from streams.core.aggregate import Aggregate
 from streams.core.figures import rounded, rounded_count
+from streams.core.outcomes import JoinResult
 from streams.core.pseudonyms import Pseudonyms, iso_week
 from streams.core.windows import Scope, Window
 from tests.engine_runs import (
@@ -126,6 +127,67 @@ def test_a_late_event_of_one_person_corrects_no_window_that_has_closed() -> None
     # An event that concerns nobody does correct it.
     assert (hour.spend_micro_usd, hour.revision) == (12, 2)
     assert run.latest["payments", "review", DAY, MONDAY].spend_micro_usd == 12
+
+
+def team_week(run: EngineRun) -> tuple[int | None, int | None]:
+    """Accepted and undone outcomes that the team's first week tells of."""
+    kpi = run.latest["payments", None, WEEK, MONDAY]
+    return kpi.accepted, kpi.reversed
+
+
+def undone(name: str, at: int) -> bytes:
+    return outcome(f"undo-{name}", at, kind="change_reverted", verdict="reversed", reverses=name)
+
+
+def test_what_came_after_its_week_and_was_never_told_is_undone_nowhere() -> None:
+    """One person's merge, given up when the week was final: no window had counted it."""
+    run = EngineRun(min_actors=5, lateness_ms=0, outcomes_expected={"payments": True})
+    worked(run, 6)
+    run.feed(usage("n", MONDAY + WEEK + HOUR))
+    run.feed_outcomes(outcome("1", MONDAY + HOUR, workflow="review", actor=PEOPLE[0]))
+    run.feed(usage("n-2", MONDAY + WEEK + 3 * DAY))
+    run.feed_outcomes(undone("1", MONDAY + WEEK + 3 * DAY))
+    run.feed(usage("n-3", MONDAY + WEEK + 4 * DAY))
+    assert team_week(run) == (0, 0)
+
+
+def test_what_came_after_its_week_is_undone_where_it_was_told() -> None:
+    """Though others are waiting by then: those are not told of, and nothing is taken from them."""
+    run = EngineRun(min_actors=5, lateness_ms=0, outcomes_expected={"payments": True})
+    worked(run, 6)
+    run.feed(usage("n", MONDAY + WEEK + HOUR))
+    run.feed_outcomes(*(outcome(name, MONDAY + HOUR, workflow="review", actor=name) for name in PEOPLE[:5]))
+    run.feed(usage("n-2", MONDAY + WEEK + 2 * HOUR))
+    assert team_week(run) == (5, 0)
+    run.feed_outcomes(outcome("late", MONDAY + HOUR, workflow="review", actor=PEOPLE[5]))
+    run.feed_outcomes(*(undone(name, MONDAY + WEEK + 2 * HOUR) for name in PEOPLE[:4]))
+    run.feed(usage("n-3", MONDAY + WEEK + 3 * HOUR))
+    assert team_week(run) == (1, 4)
+    run.feed_outcomes(*(outcome(f"{name}-2", MONDAY + HOUR, workflow="review", actor=name) for name in PEOPLE[:4]))
+    run.feed(usage("n-4", MONDAY + WEEK + 4 * HOUR))
+    assert team_week(run) == (6, 4)
+
+
+def test_an_outcome_of_a_person_stays_one_when_it_is_joined_to_a_run_of_nobodys() -> None:
+    """Usage comes in after it, and moves it to another workflow: alone there, it would be told of."""
+    run = EngineRun(min_actors=5, lateness_ms=0, outcomes_expected={"payments": True})
+    run.feed_outcomes(outcome("1", MONDAY + HOUR, workflow="review", run_id="r", actor=PEOPLE[0]))
+    run.feed(usage("ci", MONDAY + MINUTE, workflow="ci", run_id="r", trigger="ci"))
+    run.feed(usage("n", MONDAY + WEEK + HOUR))
+    assert run.joins[JoinResult.RUN_LATER] == 1
+    assert not any(kpi.accepted for kpi in run.kpis)
+
+
+def test_of_a_final_week_nobody_is_told_of_any_more() -> None:
+    """Who was counted in it is forgotten: four who waited, and one of them once more, would count as five."""
+    run = EngineRun(min_actors=5, lateness_ms=0, outcomes_expected={"payments": True})
+    worked(run, 6)
+    run.feed(usage("n", MONDAY + WEEK + HOUR))
+    run.feed_outcomes(*(outcome(name, MONDAY + HOUR, workflow="review", actor=name) for name in PEOPLE[:4]))
+    run.feed(usage("n-2", MONDAY + WEEK + 3 * DAY))
+    run.feed_outcomes(*(outcome(f"{name}-2", MONDAY + HOUR, workflow="review", actor=name) for name in PEOPLE[:4]))
+    run.feed(usage("n-3", MONDAY + WEEK + 4 * DAY))
+    assert team_week(run) == (0, 0)
 
 
 # ------------------------------------------------------------------------------------------------- what the state knows
@@ -289,6 +351,70 @@ def test_runs_that_rise_to_their_day_are_told_of_all_at_once(maturity: int) -> N
     assert told == [(DAY, MONDAY, 5, 5_000), (WEEK, MONDAY, 5, 5_000)]
 
 
+@pytest.mark.parametrize("grows", [False, True])
+def test_runs_that_wait_are_told_of_though_the_teams_maturity_grows_meanwhile(grows: bool) -> None:
+    """A first outcome of a kind that takes longer, when some of a week's runs were due and none was told of yet."""
+    run = EngineRun(
+        min_actors=5, lateness_ms=0, maturity_by_kind_ms={"change_merged": 2 * HOUR}, outcomes_expected={"payments": True}
+    )  # fmt: skip
+    run.feed(usage("quick", MONDAY - DAY, run_id="quick", workflow="ci"))
+    run.feed_outcomes(outcome("quick", MONDAY - DAY + HOUR, run_id="quick"))
+    for number, name in enumerate(PEOPLE[:5]):
+        run.feed(usage(name, MONDAY + number * DAY, actor=name, run_id=name, cost_micro_usd=1_000))
+    run.feed(usage("n", MONDAY + 7 * DAY + 4 * HOUR, team="other"))
+    if grows:
+        run.feed(usage("slow", MONDAY + 7 * DAY, run_id="slow", workflow="ci"))
+        run.feed_outcomes(outcome("slow", MONDAY + 7 * DAY + HOUR, run_id="slow", kind="ticket_resolved"))
+    for hour in range(5, 20 * 24, 6):
+        run.feed(usage(f"n-{hour}", MONDAY + 7 * DAY + hour * HOUR, team="other"))
+    week = run.latest["payments", "review", WEEK, MONDAY]
+    assert (week.cohort_runs, week.cohort_spend_micro_usd) == (5, 5_000)
+
+
+@pytest.mark.parametrize(
+    ("maturity", "horizon", "grace"), [(7, 30, 1), (24, 30, 1), (29, 30, 1), (7, 8, 1), (7, 8, 7), (1, 8, 7)]
+)
+def test_runs_of_people_outlive_the_horizon_until_their_week_is_told_of(
+    maturity: int, horizon: int, grace: int
+) -> None:
+    """Or else those that began first would be gone when the last are mature; all are forgotten after that."""
+    run = EngineRun(
+        min_actors=5, lateness_ms=0, maturity_ms=maturity * DAY, horizon_ms=horizon * DAY, grace_ms=grace * DAY,
+        outcomes_expected={"payments": True},
+    )  # fmt: skip
+    for number, name in enumerate(PEOPLE[:5]):
+        run.feed(usage(name, MONDAY + number * 36 * HOUR, actor=name, run_id=name, cost_micro_usd=1_000))
+    for hour in range(7 * 24, 60 * 24, 2):
+        run.feed(usage(f"n-{hour}", MONDAY + hour * HOUR, team="other"))
+    week = run.latest["payments", "review", WEEK, MONDAY]
+    assert (week.cohort_runs, week.cohort_spend_micro_usd) == (5, 5_000)
+    assert not run.state(keys.RUN, keys.BEGAN, keys.WAITING)
+
+
+@pytest.mark.parametrize("person", [True, False])
+@pytest.mark.parametrize("pauses", [True, False])
+def test_runs_of_people_are_mature_by_event_time(person: bool, pauses: bool) -> None:
+    """An import of a year ago that pauses: by the clock all would be mature, and no outcome could save one any more."""
+    run = EngineRun(min_actors=5, outcomes_expected={"payments": True})
+    now = MONDAY + 300 * DAY
+    pause = [now + 5 * MINUTE + second * SECOND for second in range(40)] if pauses else []
+    for number, name in enumerate(PEOPLE[:5]):
+        run.step(usage(name, MONDAY + number * MINUTE, actor=name if person else None, run_id=name), now=now)
+    for at in pause:
+        run.idle(at)
+    early = [kpi.cohort_runs for place, kpi in run.latest.items() if place[1:3] == ("review", WEEK)]
+    assert early == ([None if person else 5] if pauses else [])
+    run.feed(*(usage(f"d-{day}", MONDAY + day * DAY, team="other") for day in range(1, 6)), now=now)
+    for at in pause:
+        run.idle(at + HOUR)
+    run.feed_outcomes(*(outcome(name, MONDAY + 5 * DAY, run_id=name) for name in PEOPLE[:5]), now=now)
+    run.feed(*(usage(f"h-{hour}", MONDAY + 5 * DAY + hour * HOUR, team="other") for hour in range(24 * 7)), now=now)
+    week, team = (run.latest["payments", workflow, WEEK, MONDAY] for workflow in ("review", None))
+    assert (week.cohort_runs, week.cohort_orphan_runs, week.cohort_accepted) == (5, 0, 5)
+    # That they are of somebody's runs lets the week of the team alone tell of those that came after it had closed.
+    assert (week.accepted, team.accepted) == (0 if person and pauses else 5, 5)
+
+
 def test_of_five_at_work_one_alone_who_names_runs_has_no_cohort() -> None:
     """Whoever is behind a cohort is counted, not whoever was at work."""
     run = EngineRun(min_actors=5, outcomes_expected={"payments": True})
@@ -298,6 +424,90 @@ def test_of_five_at_work_one_alone_who_names_runs_has_no_cohort() -> None:
     week = run.latest["payments", "review", WEEK, MONDAY]
     assert (week.calls, week.calls_with_run) == (6, 1)
     assert not any(kpi.cohort_runs for kpi in run.kpis)
+
+
+def cohorts_told(run: EngineRun) -> dict[tuple[str | None, int], int | None]:
+    """The spend of every cohort that is told, by workflow and size."""
+    return {place[1:3]: kpi.cohort_spend_micro_usd for place, kpi in run.latest.items() if kpi.cohort_runs is not None}
+
+
+def test_whoever_goes_on_with_a_run_that_is_settled_is_behind_no_cohort() -> None:
+    """Four go on with what CI began: the run that one more person began would be told of alone."""
+    run = EngineRun(min_actors=5, lateness_ms=0, maturity_ms=2 * HOUR, outcomes_expected={"payments": True})
+    run.feed(*(usage(f"ci-{it}", MONDAY, run_id=f"{it}", trigger="ci", cost_micro_usd=0) for it in range(4)))
+    run.feed(usage("alone", MONDAY + MINUTE, actor=PEOPLE[4], run_id="alone", cost_micro_usd=770_000))
+    run.feed(usage("next", MONDAY + 4 * HOUR, team="other"))
+    run.feed(
+        *(usage(name, MONDAY + 5 * HOUR, actor=name, run_id=f"{it}", cost_micro_usd=1) for it, name in enumerate(PEOPLE[:4]))
+    )  # fmt: skip
+    for hour in range(6, 9 * 24):
+        run.feed(usage(f"n-{hour}", MONDAY + hour * HOUR, team="other"))
+    run.finish(settle=True)
+    assert set(cohorts_told(run).values()) == {0}
+    assert run.latest["payments", "review", WEEK, MONDAY].spend_micro_usd == 770_004
+
+
+def test_a_settled_run_of_nobodys_stays_where_it_was_told_of() -> None:
+    """If somebody's earlier call moved it, the hour of that call would show. One that concerns nobody does move it."""
+    run = EngineRun(min_actors=5, lateness_ms=0, maturity_ms=2 * HOUR, outcomes_expected={"payments": True})
+    run.feed(usage("ci", MONDAY + 12 * HOUR, run_id="theirs", trigger="ci"))
+    run.feed(usage("ci-2", MONDAY + 12 * HOUR, run_id="nobodys", trigger="ci"))
+    run.feed(usage("n", MONDAY + 15 * HOUR, team="other"))
+    run.feed(usage("late", MONDAY + 3 * HOUR, actor=PEOPLE[0], run_id="theirs"))
+    run.feed(usage("late-2", MONDAY + 6 * HOUR, trigger="ci", run_id="nobodys"))
+    run.feed(usage("n-2", MONDAY + 16 * HOUR, team="other"))
+    hours = {
+        place[3]: kpi.cohort_runs for place, kpi in run.latest.items() if place[:3] == ("payments", "review", HOUR)
+    }
+    assert hours == {MONDAY + 12 * HOUR: 1, MONDAY + 6 * HOUR: 1}
+
+
+def test_whoever_began_exploratory_runs_alone_is_behind_no_cohort() -> None:
+    """Those are in none: what the team's week told of would be the run of the one who did other work."""
+    run = EngineRun(min_actors=5, outcomes_expected={"payments": True}, exploratory=frozenset({("payments", "play")}))
+    run.feed(usage("alone", MONDAY, actor=PEOPLE[4], run_id="alone", cost_micro_usd=770_000))
+    run.feed(*(usage(name, MONDAY, workflow="play", actor=name, run_id=name, cost_micro_usd=1) for name in PEOPLE[:4]))
+    run.finish(settle=True)
+    assert cohorts_told(run) == {}
+
+
+def test_a_first_outcome_halves_no_group() -> None:
+    """It comes in when some of a week's runs are mature, and not told of yet: all are, or none is."""
+    run = EngineRun(min_actors=5, lateness_ms=0, maturity_ms=9 * DAY)
+    run.feed(*(usage(name, MONDAY, actor=name, run_id=name, cost_micro_usd=1_000) for name in PEOPLE[:4]))
+    run.feed(usage("alone", MONDAY + 2 * DAY, actor=PEOPLE[4], run_id="alone", cost_micro_usd=70_000))
+    run.feed(usage("n", MONDAY + 10 * DAY, team="other"))
+    run.feed_outcomes(outcome("o", MONDAY + 10 * DAY))
+    for hour in range(0, 24 * 10, 2):
+        run.feed(usage(f"n-{hour}", MONDAY + 10 * DAY + hour * HOUR, team="other"))
+    assert cohorts_told(run) == {("review", WEEK): 74_000, (None, WEEK): 74_000}
+
+
+def test_the_first_event_of_a_day_is_not_the_hour_of_the_one_who_was_early() -> None:
+    """One at night and four by day are told by the day, of which neither end says when that was; nobody's calls do."""
+    run = EngineRun(min_actors=5, lateness_ms=0)
+    run.feed(usage("night", MONDAY + 3 * HOUR + 12 * MINUTE, actor=PEOPLE[5]))
+    worked(run, 4, MONDAY + 10 * HOUR)
+    run.feed(usage("ci", MONDAY + 11 * HOUR + 1, workflow="ci", trigger="ci"))
+    worked(run, 5, MONDAY + 30 * HOUR + MINUTE)
+    run.finish()
+    ends = {place[1:3]: (kpi.first_event, kpi.last_event) for place, kpi in run.latest.items()}
+    hour = MONDAY + 30 * HOUR
+    assert ends["review", FIVE] == ends["review", HOUR] == (hour, hour + FIVE)
+    assert run.latest["payments", "review", DAY, MONDAY].first_event == MONDAY
+    assert ends["ci", DAY] == (MONDAY + 11 * HOUR + 1, MONDAY + 11 * HOUR + 1)
+    assert ends[None, WEEK] == (MONDAY, hour + FIVE)
+
+
+def test_a_restart_does_not_move_the_first_and_the_last_event() -> None:
+    """Not to the ends of windows that tell of them again."""
+    run = EngineRun(min_actors=5, lateness_ms=0)
+    worked(run, 5, MONDAY + 30 * HOUR + 7 * MINUTE)
+    run.feed(usage("n", MONDAY + 32 * HOUR, workflow="other"))
+    run.crash()
+    run.feed(usage("n-2", MONDAY + 3 * DAY, workflow="other"))
+    day = run.latest["payments", "review", DAY, MONDAY + DAY]
+    assert (day.first_event, day.last_event) == (MONDAY + 30 * HOUR + FIVE, MONDAY + 30 * HOUR + 2 * FIVE)
 
 
 def test_hours_of_one_person_show_nowhere() -> None:

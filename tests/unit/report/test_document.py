@@ -41,9 +41,21 @@ def test_days_and_open_weeks_say_what_they_are() -> None:
     assert team["days"][1] == {
         "start_ms": MONDAY_MS + 86_400_000, "told": True, "withheld": "group_minimum", "calls": 100,
         "spend_micro_usd": 10_000_000, "accepted": 8,
-        "cost_per_accepted_micro_usd": {"value": 1_250_000, "numerator": 10_000_000, "denominator": 8},
+        "cost_per_accepted_micro_usd": {"value": None, "numerator": None, "denominator": 8},
     }  # fmt: skip
     assert team["days"][2]["spend_micro_usd"] is None
+
+
+def test_the_report_gives_no_cost_per_accepted_outcome_that_the_record_withholds() -> None:
+    """Of spend that is not all it would be too low; of days that leave nothing out it is known."""
+    for withheld, value in (("group_minimum", None), (None, 1_250_000)):
+        (team,) = document(report_of(Selection([kpi(**RESULTS, withheld=withheld)]), WEEK))["teams"]
+        assert team["period"]["cost_per_accepted_micro_usd"]["value"] == value
+    records = [day(1, **RESULTS, withheld="group_minimum"), day(2, **RESULTS)]
+    (team,) = document(report_of(Selection(records), WEEK))["teams"]
+    assert team["period"]["cost_per_accepted_micro_usd"] == {
+        "value": 1_250_000, "numerator": 10_000_000, "denominator": 8,
+    }  # fmt: skip
 
 
 def test_the_names_of_fields_are_public() -> None:
