@@ -4,6 +4,7 @@ import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable
+from random import Random
 from typing import Any, NamedTuple
 
 import orjson
@@ -12,7 +13,9 @@ import pytest
 from streams.core.reasons import Reason
 from streams.core.topics import OUTCOMES, USAGE
 from streams.simulation import POISON, simulate
+from tests.engine_runs import EngineRun
 from tests.faults import load
+from tests.faults.alert_oracle import circling
 from tests.faults.judge import Meta, Outputs, judge
 from tests.faults.load import PARTITIONS, partition_of
 from tests.faults.oracle import SIZES_MS, Expected, Fates, Place, Rules, Totals, expect, parse
@@ -177,6 +180,51 @@ class TestOutcomeRules:
         result = came(outcome(1, ref="repo#1"), outcome(2, **{"source": "warehouse", "ref": "repo#1", **second}))
         assert result.applied == applied
 
+    @pytest.mark.parametrize(
+        ("times", "applied"),
+        [
+            # Each source tells of each time once.
+            ([("a", 0), ("a", 60), ("b", 0), ("b", 60)], 2),
+            ([("a", 0), ("b", 0), ("b", 0)], 2),
+            ([("a", 0), ("b", 0), ("c", 0)], 1),
+            # The nearest is meant, of two as near the earlier.
+            ([("a", 0), ("a", 600), ("b", 500), ("c", 1_200)], 2),
+            ([("a", 600), ("a", 0), ("b", 300), ("b", -500)], 3),
+            ([("a", 0), ("a", 600), ("b", 300), ("b", 1_300)], 2),
+        ],
+    )
+    def test_of_the_times_that_a_thing_happened_the_nearest_is_meant(
+        self, times: list[tuple[str, int]], applied: int
+    ) -> None:
+        log = [
+            outcome(number, _START + seconds * 1_000, source=source, ref="repo#1")
+            for number, (source, seconds) in enumerate(times)
+        ]
+        assert came(*log).applied == applied
+
+    @pytest.mark.parametrize("seed", range(20))
+    def test_the_engine_takes_the_same_outcomes_for_the_same(self, seed: int) -> None:
+        rng = Random(seed)
+        log = [
+            outcome(
+                number, _START + rng.randrange(3_000) * 1_000, source=rng.choice("abc"), ref=rng.choice("xy"),
+                kind=rng.choice(("change_merged", "change_reverted")), verdict=rng.choice(("accepted", "rejected")),
+            )
+            for number in range(60)
+        ]  # fmt: skip
+        log += [
+            undoing(
+                number, rng.randrange(number), at_ms=_START + rng.randrange(3_000) * 1_000, source=rng.choice("abc"),
+                ref="z", attributes={"reverses_source": rng.choice("abc")},
+            )
+            for number in range(60, 90)
+        ]  # fmt: skip
+        run = EngineRun()
+        run.feed_outcomes(*log, now=_RULES.now_ms)
+        expected = came(*log)
+        assert (run.counts.applied, run.counts.duplicate) == (expected.applied, expected.duplicates)
+        assert expected.duplicates > 10
+
     def test_an_undoing_reaches_what_another_source_had_told_first(self) -> None:
         told = outcome(1, ref="repo#1"), outcome(2, ref="repo#1", source="warehouse")
         result = came(*told, undoing(3, 2, source="warehouse"))
@@ -256,7 +304,10 @@ class Case(NamedTuple):
         usage, outcomes = (
             {number: self.values[Log(topic, number)] for number in range(PARTITIONS)} for topic in (USAGE, OUTCOMES)
         )
-        return expect_both(usage, outcomes, partition_of, self.rules)
+        alerts = [
+            alert for number, log in usage.items() for alert in circling(log.items(), number, partition_of, self.rules)
+        ]
+        return expect_both(usage, outcomes, partition_of, self.rules)._replace(alerts=alerts)
 
 
 @pytest.fixture(scope="module")
@@ -268,7 +319,7 @@ def log() -> Case:
         there[len(there)] = record.value
     produced = Counter({log: len(there) for log, there in values.items()})
     made = Case(dict(values), produced, _RULES._replace(outcomes_expected=load.teams_with_outcomes(records)))
-    for topic, fates in zip((USAGE, OUTCOMES), made.expected, strict=True):
+    for topic, fates in zip((USAGE, OUTCOMES), made.expected[:2], strict=True):
         for wanted in fates.values():
             for home, value in wanted.rerouted:
                 there = values[Log(topic, home)]
@@ -314,8 +365,16 @@ def case(log: Case) -> tuple[Expectation, Outputs]:
         + [LocalStore("worker-2", p, 1, {b"k": b"v"}) for p in partitions],
         changelog=changelog,
         identity_violations=[],
+        alerts=[
+            (partition_of(alert["team"]), record)
+            for alert in expected.alerts
+            for record in (dict(alert), {**alert, **_END, "updated_at": alert["updated_at"] + 86_400_000})
+        ],
     )  # fmt: skip
     return expected, outputs
+
+
+_END = {"state": "resolved", "reason": "resolved", "revision": 2}
 
 
 def _reason(reason: str) -> str:
@@ -337,7 +396,7 @@ def _payload(value: bytes | None) -> bytes:
 def test_what_is_right_passes(case: tuple[Expectation, Outputs]) -> None:
     expected, outputs = case
     assert judge(expected, outputs, partition_of).examples() == []
-    for fates in expected:
+    for fates in expected[:2]:
         assert sum(len(wanted.rerouted) for wanted in fates.values()) > 0
         assert {reason for wanted in fates.values() for reason in wanted.dead.values()} >= {"invalid", "far_future"}
     assert "too_late" in {reason for wanted in expected.usage.values() for reason in wanted.dead.values()}
@@ -600,3 +659,71 @@ def test_the_identity_is_read_off_a_scrape() -> None:
     )
     assert identity_violations(page) == []
     assert len(identity_violations(page.replace("6.0", "5.0"))) == 1
+
+
+def test_every_run_in_circles_is_told_of(log: Case) -> None:
+    teams = {alert["team"] for alert in log.expected.alerts}
+    sent = {team for team in load.build(3, 12_000)[0] if team.key.startswith(load.LOOPING.encode())}
+    assert teams == {record.key.decode() for record in sent}
+    assert {partition_of(team) for team in teams} == set(range(PARTITIONS))
+
+
+def _drop_alert(outputs: Outputs) -> None:
+    outputs.alerts = outputs.alerts[2:]
+
+
+def _drop_first_revision(outputs: Outputs) -> None:
+    outputs.alerts = outputs.alerts[1:]
+
+
+def _drop_end(outputs: Outputs) -> None:
+    outputs.alerts = [outputs.alerts[0], *outputs.alerts[2:]]
+
+
+def _repeat(outputs: Outputs) -> None:
+    outputs.alerts = [outputs.alerts[0], *outputs.alerts]
+
+
+def _repeat_end(outputs: Outputs) -> None:
+    outputs.alerts = [*outputs.alerts[:2], outputs.alerts[1], *outputs.alerts[2:]]
+
+
+def _other_figures(outputs: Outputs) -> None:
+    partition, alert = outputs.alerts[0]
+    changed = {**alert, "sample_size": alert["sample_size"] + 1}
+    outputs.alerts = [(partition, changed), *outputs.alerts[1:]]
+
+
+def _other_partition(outputs: Outputs) -> None:
+    outputs.alerts = [((partition + 1) % PARTITIONS, alert) for partition, alert in outputs.alerts]
+
+
+def _invented(outputs: Outputs) -> None:
+    partition, alert = outputs.alerts[0]
+    outputs.alerts = [*outputs.alerts, (partition, {**alert, "alert_id": "runaway-of-nothing"})]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [_drop_alert, _drop_first_revision, _drop_end, _repeat, _repeat_end, _other_figures, _other_partition, _invented],
+)
+def test_what_is_wrong_with_alerts_is_noticed(
+    case: tuple[Expectation, Outputs], change: Callable[[Outputs], None]
+) -> None:
+    expected, outputs = case
+    change(outputs)
+    judgement = judge(expected, outputs, partition_of)
+    assert {name for name, holds in judgement.holds.items() if not holds} == {"I8"}
+    assert not judgement.passed
+
+
+def test_what_was_too_late_is_not_waited_for(log: Case) -> None:
+    """An alert is expected of what the worker took, whatever its clock kept it from."""
+    alert = log.expected.alerts[0]
+    partition = partition_of(alert["team"])
+    there = log.values[Log(USAGE, partition)]
+    team = f'"team":"{alert["team"]}"'.encode()
+    refused = [offset for offset, value in there.items() if value and team in value]
+    found = circling(there.items(), partition, partition_of, log.rules, refused)
+    assert alert["alert_id"] not in {one["alert_id"] for one in found}
+    assert alert in circling(there.items(), partition, partition_of, log.rules)
