@@ -16,13 +16,15 @@ from streams.core.results import MOST, Results
 
 __all__ = ["SOMEBODY", "VERSION", "Aggregate", "tried_in_vain"]
 
-VERSION: Final = 3
+VERSION: Final = 4
 
 #: Stands among those behind outcomes for whoever it was that had a part in an outcome's run; no pseudonym is 1 but by
 #: a chance of 2**-64.
 SOMEBODY: Final = 1
 
-_FIXED: Final = struct.Struct("<B?19qIIII")
+_FIXED: Final = struct.Struct("<B?21qIIII")
+#: Rows of version 3 did not count what was asked again.
+_FIXED_3: Final = struct.Struct("<B?19qIIII")
 #: Rows of version 2 had neither results nor failed spend, and said what they had published last.
 _FIXED_2: Final = struct.Struct("<B17qI5qI")
 #: Rows of version 1 had no computed costs.
@@ -36,15 +38,16 @@ class Aggregate:
     ``computed_calls``; the part of it that belongs to calls without a reported cost is ``filled``, over ``filled_calls``.
     ``unpriced_tokens`` are tokens of calls that have neither. ``failed`` is the part of the spend, as far as it is
     known, that went on calls which failed, were cancelled, or tried again what had failed. ``with_run`` counts calls that
-    name a run. ``actors`` are those of the calls, ``others`` those of outcomes. ``results`` are what came of the work, None for nothing. ``partial`` says that the window's figures leave
+    name a run. ``asked`` counts calls with a fingerprint of their prompt, and ``repeats`` those of them whose prompt, or
+    nearly the same, had been sent in the workflow shortly before. ``actors`` are those of the calls, ``others`` those of outcomes. ``results`` are what came of the work, None for nothing. ``partial`` says that the window's figures leave
     something out (:mod:`streams.core.closing`). ``revision`` counts publications; in a row of what came after its week,
     how often what waited there was told. A closed row that was never corrected may still say revision 0: closing alone
     does not write it, see :meth:`published_once`. ``touched`` marks unwritten changes.
     """
 
     __slots__ = (
-        "actors", "cache_read", "cache_write", "calls", "computed", "computed_calls", "cost", "errors", "failed", "filled",
-        "filled_calls", "first_ms", "input", "last_ms", "others", "output", "partial", "place", "priced", "reasoning", "results",
+        "actors", "asked", "cache_read", "cache_write", "calls", "computed", "computed_calls", "cost", "errors", "failed", "filled",
+        "filled_calls", "first_ms", "input", "last_ms", "others", "output", "partial", "place", "priced", "reasoning", "repeats", "results",
         "revision", "runs", "touched", "unattributed", "unpriced_tokens", "with_run",
     )  # fmt: skip
 
@@ -67,6 +70,8 @@ class Aggregate:
         self.unattributed = 0
         self.failed = 0
         self.with_run = 0
+        self.asked = 0
+        self.repeats = 0
         self.first_ms = 1 << 62
         self.last_ms = 0
         self.runs: Distinct = set()
@@ -77,20 +82,22 @@ class Aggregate:
         self.revision = 0
         self.touched = False
 
-    def add(self, event: UsageEvent, run: int, actor: int, computed: int = -1) -> None:
+    def add(self, event: UsageEvent, run: int, actor: int, computed: int = -1, repeat: int = -1) -> None:
         """Count one event; ``run`` and ``actor`` are 64-bit hashes, 0 where the event carries none.
+
+        ``repeat`` is -1 without a fingerprint, 1 for a prompt that was there before, else 0.
 
         ``computed`` is its cost by the price book, in micro-dollars, -1 where that has none.
         """
         self.count(
             event.occurred_at, event.input_tokens, event.cache_read_tokens, event.cache_write_tokens,
             event.output_tokens, event.reasoning_tokens, event.cost_micro_usd, event.status == "error",
-            tried_in_vain(event.status, event.attributes), run, actor, computed,
+            tried_in_vain(event.status, event.attributes), run, actor, computed, repeat,
         )  # fmt: skip
 
     def count(
         self, at: int, fresh: int, read: int, write: int, output: int, reasoning: int, cost: int | None, error: bool,
-        in_vain: bool, run: int, actor: int, computed: int,
+        in_vain: bool, run: int, actor: int, computed: int, repeat: int = -1,
     ) -> None:  # fmt: skip
         """The same as :meth:`add`, of an event that has been taken apart: compiled, that costs a third."""
         self.calls += 1
@@ -121,6 +128,9 @@ class Aggregate:
             self.first_ms = at
         if at > self.last_ms:
             self.last_ms = at
+        if repeat >= 0:
+            self.asked += 1
+            self.repeats += repeat
         if run:
             self.runs.add(run)
             self.with_run += 1
@@ -148,6 +158,8 @@ class Aggregate:
         self.unattributed += other.unattributed
         self.failed += other.failed
         self.with_run += other.with_run
+        self.asked += other.asked
+        self.repeats += other.repeats
         self.first_ms = min(self.first_ms, other.first_ms)
         self.last_ms = max(self.last_ms, other.last_ms)
         self.runs = distinct.merge(self.runs, other.runs)
@@ -224,7 +236,7 @@ class Aggregate:
                 VERSION, self.partial, self.calls, self.errors, self.input, self.cache_read, self.cache_write, self.output,
                 self.reasoning, self.cost, self.priced, self.unpriced_tokens, self.unattributed, self.first_ms,
                 self.last_ms, self.computed, self.computed_calls, self.filled, self.filled_calls, self.failed,
-                self.with_run, self.revision, len(runs), len(actors), len(others),
+                self.with_run, self.asked, self.repeats, self.revision, len(runs), len(actors), len(others),
             )
             + runs
             + actors
@@ -241,9 +253,17 @@ class Aggregate:
             (
                 _, row.partial, row.calls, row.errors, row.input, row.cache_read, row.cache_write, row.output,
                 row.reasoning, row.cost, row.priced, row.unpriced_tokens, row.unattributed, row.first_ms, row.last_ms,
+                row.computed, row.computed_calls, row.filled, row.filled_calls, row.failed, row.with_run, row.asked,
+                row.repeats, row.revision, size, actors_size, others_size,
+            ) = _FIXED.unpack_from(data)  # fmt: skip
+        elif data[0] == 3:
+            start = _FIXED_3.size
+            (
+                _, row.partial, row.calls, row.errors, row.input, row.cache_read, row.cache_write, row.output,
+                row.reasoning, row.cost, row.priced, row.unpriced_tokens, row.unattributed, row.first_ms, row.last_ms,
                 row.computed, row.computed_calls, row.filled, row.filled_calls, row.failed, row.with_run, row.revision,
                 size, actors_size, others_size,
-            ) = _FIXED.unpack_from(data)  # fmt: skip
+            ) = _FIXED_3.unpack_from(data)  # fmt: skip
         elif data[0] == 2:
             start = _FIXED_2.size
             (

@@ -135,7 +135,9 @@ class Closer:
         """Whether an idle partition has anything to close or to correct."""
         return bool(self._dirty) or self._watermark.closing_ms // BASE_MS > self.closed_before
 
-    def correct(self, event: UsageEvent, run: int, actor: int, computed: int, effects: Effects) -> None:
+    def correct(
+        self, event: UsageEvent, run: int, actor: int, computed: int, effects: Effects, repeat: int = -1
+    ) -> None:
         """Count an event whose 5-minute window has closed, in every row that its figures belong in."""
         team, workflow = event.team, event.workflow
         known = max(computed, 0) if event.cost_micro_usd is None else event.cost_micro_usd
@@ -146,7 +148,7 @@ class Closer:
         for row in self._rows_of(
             team, workflow, event.occurred_at, Window.FIVE_MINUTES, concerned, effects, amounts
         ):  # fmt: skip
-            row.add(event, run, actor, computed)
+            row.add(event, run, actor, computed, repeat)
 
     def add_results(
         self, team: str, workflow: str, at_ms: int, start: Window | None, results: Results, sign: int, actor: int,

@@ -293,12 +293,12 @@ class Engine:
                 if not run.touched:
                     run.touched = True
                     changed_runs.append(run)
+            repeat = -1
             if detect is not None:
                 in_vain = status != "ok" if not attributes else tried_in_vain(status, attributes)
                 known = cost if reported is None else reported
                 prompt = fresh + read + write
                 watch = detect.watch(team, workflow)
-                repeat = -1
                 call = calls[band]
                 if call:
                     repeat = 0
@@ -325,7 +325,7 @@ class Engine:
                     if pattern:
                         detect.circles(watch, run, pattern, at, effects)
             if bucket < closed_before:
-                closer.correct(event, number, actor, cost, effects)
+                closer.correct(event, number, actor, cost, effects, repeat)
                 continue
             row = in_bucket.get((team, workflow))
             if row is None:
@@ -333,7 +333,7 @@ class Engine:
                 self._teams.used(team, workflow)
             in_vain = status != "ok" if not attributes else tried_in_vain(status, attributes)
             row.count(
-                at, fresh, read, write, output, reasoning, reported, status == "error", in_vain, number, actor, cost
+                at, fresh, read, write, output, reasoning, reported, status == "error", in_vain, number, actor, cost, repeat
             )  # fmt: skip
             if not row.touched:
                 row.touched = True

@@ -95,6 +95,9 @@ class Figures:
             filled_in_calls=row.filled_calls,
             failed_micro_usd=rounded(row.failed) if actors and self._guarded else row.failed,
             calls_with_run=row.with_run,
+            duplicate_ratio=row.repeats / row.asked if row.asked else None,
+            calls_with_fingerprint=row.asked,
+            repeated_calls=row.repeats,
         )
         results = row.results or _NOTHING
         # Outcomes are counted from the hour up.

@@ -92,14 +92,14 @@ class Judges:
 
     ``run`` judges a run that goes in circles (watch, pattern, its calls and spend, the run's spend and accepted outcomes), ``velocity`` what
     a workflow spends in an hour. ``tiers`` are, for a budget, how often a step is looked at, in steps, and the rule for it.
-    ``forecast`` judges what a month comes to: the budget, what is spent, what is to come and its standard deviation, calls.
+    ``forecast`` judges what a month comes to: the budget, what is spent, what is to come and its standard deviation, how much faster it goes, calls.
     """
 
     registry: tuple[Detector, ...]
     run: Callable[[Watch, Pattern, int, int, int, int], Verdict]
     velocity: Callable[[Watch], Verdict]
     tiers: tuple[tuple[int, Callable[[Pace, int, int], Verdict]], ...]
-    forecast: Callable[[int, float, float, float, int], Verdict]
+    forecast: Callable[[int, float, float, float, float, int], Verdict]
 
     def detector(self, name: str) -> Detector:
         """A detector by its name."""

@@ -92,6 +92,8 @@ class Feature(IntEnum):
     """Different people at work: a column that is no sum over workflows."""
     DEAREST_RUN = 43
     """Spend of the run of most spend; a maximum."""
+    MARKED = 44
+    """Not 0 on days on which an alert about the scope fired: they are no baseline."""
 
 
 FEATURES: Final = len(Feature)

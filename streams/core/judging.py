@@ -33,8 +33,8 @@ __all__ = ["Judging"]
 _FALSE_SHARE: Final = 0.2
 #: Weeks of shapes that are kept.
 _WEEKS: Final = 12
-#: Families whose findings explain each other.
-_TOLD_APART: Final = frozenset({"budget"})
+#: Detectors whose findings explain no others.
+_TOLD_APART: Final = frozenset({"budget_burn"})
 
 
 class _Asked(NamedTuple):
@@ -99,6 +99,7 @@ class Judging:
             scopes += self._scopes(team, teams[team], histories[team], wholes[team], organisation, day, ends_week)
             self._forecast(team, wholes[team], day, effects)
         self.weigh(scopes, day, effects)
+        self._mark(histories)
         for watches in teams.values():
             self._forget(watches, day)
 
@@ -153,6 +154,18 @@ class Judging:
         weeks.append(spread(iso_week(day * DAY_MS), people, targets))
         del weeks[:-_WEEKS]
         self._pending[keys.TEAM_WEEKS + team.encode()] = msgspec.json.encode(weeks)
+
+    def _mark(self, histories: dict[str, dict[str, History]]) -> None:
+        """Mark the day in the histories of what an alert is about: what it tells of is ordinary for nobody."""
+        marked: dict[str, set[str | None]] = defaultdict(set)
+        for place, episode in self._episodes:
+            if episode.firing and place.detector not in _TOLD_APART:
+                marked[place.team].add(place.workflow)
+        for team, places in marked.items():
+            for workflow, history in histories.get(team, {}).items():
+                if None in places or workflow in places:
+                    history.days[-1, Feature.MARKED] = 1
+                    self._pending[keys.HISTORY + f"{team}\0{workflow}".encode()] = history.encode()
 
     # ------------------------------------------------------------------------------------------------- verdicts
 
@@ -212,7 +225,7 @@ class Judging:
         if scope.history.age < detector.after_days:
             return _Asked(detector, place, scope, Insufficient(scope.history.age, detector.after_days))
         episode = self._episodes.find(place)
-        if episode is not None and episode.firing:
+        if episode is not None:
             scope = replace(scope, frozen_from=episode.start_ms // DAY_MS, memory={})
         assert detector.detect is not None
         return _Asked(detector, place, scope, detector.detect(scope, self._policy.detector(detector.name)))
@@ -239,12 +252,15 @@ class Judging:
         start_ms, end_ms = month_of(day * DAY_MS, UTC)
         gone, left = day - start_ms // DAY_MS + 1, end_ms // DAY_MS - day - 1
         spends = whole.days[:, Feature.SPEND]
-        if whole.age < 7 or gone < 3:
+        if whole.age < 28 or gone < 3:
             return
         week = spends[-7:]
         rest = float(week.mean()) * left
+        faster = float(week.sum() * 3 / max(1.0, spends[-28:-7].sum()))
         error = float(week.std()) * (left + left * left / 7) ** 0.5
-        verdict = self._judges.forecast(budget, float(spends[-gone:].sum()), rest, error, int(whole.days[-7:, 0].sum()))
+        verdict = self._judges.forecast(
+            budget, float(spends[-gone:].sum()), rest, error, faster, int(whole.days[-7:, 0].sum())
+        )
         detector = self._judges.detector("budget_burn")
         place = Place(detector.name, team, None)
         if isinstance(verdict, Finding) or self._episodes.find(place) is None:

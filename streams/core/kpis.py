@@ -75,3 +75,5 @@ class Kpi(msgspec.Struct, kw_only=True, gc=False):
     licensed_actors: int | None = None
     adoption: str | None = None
     depth: str | None = None
+    calls_with_fingerprint: int = 0
+    repeated_calls: int = 0

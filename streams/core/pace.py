@@ -31,7 +31,7 @@ class Pace:
     each of the last days, the most that an hour, six hours and the whole day cost.
     """
 
-    __slots__ = ("_hourly", "changed", "most", "profile", "steps", "touched")
+    __slots__ = ("_hourly", "_ordinary", "changed", "most", "profile", "steps", "touched")
 
     def __init__(self, numbers: Sequence[int] = ()) -> None:
         self.steps: dict[int, tuple[int, int]] = {}
@@ -42,6 +42,7 @@ class Pace:
         self.touched: set[int] = set()
         self.changed = False
         self._hourly: list[float] = []
+        self._ordinary: dict[int, int] = {}
 
     def count(self, step: int, spend: int, calls: int) -> None:
         """Count spend and calls of a step."""
@@ -90,6 +91,7 @@ class Pace:
         self.most.append(tuple(self._most_of(last, steps) for steps in WINDOWS))  # type: ignore[arg-type]
         del self.most[:-_DAYS]
         self._hourly = []
+        self._ordinary = {}
         self.changed = True
 
     def _most_of(self, start: int, steps: int) -> int:
@@ -105,7 +107,9 @@ class Pace:
         """The most that a window of ordinary days costs, the one dearest day left out; None where there are too few days."""
         if len(self.most) < _LEAST_DAYS:
             return None
-        return sorted(it[WINDOWS.index(steps)] for it in self.most)[-2]
+        if not self._ordinary:
+            self._ordinary = {window: sorted(it[place] for it in self.most)[-2] for place, window in enumerate(WINDOWS)}
+        return self._ordinary[steps]
 
     @property
     def numbers(self) -> tuple[int, ...]:

@@ -39,7 +39,7 @@ def detect(snapshot: Snapshot, params: DetectorPolicy) -> Verdict:
     outcomes = contrast(snapshot, Feature.ACCEPTED, None)
     grown = week.people * len(earlier) / max(1, people)
     score = min(
-        2.0, (alpha / max(chance, 1e-12)) ** 0.25, (share - ordinary) / 0.15, share / ordinary / 1.6, together / 0.4,
+        2.0, (alpha / max(chance, 1e-12)) ** 0.25, (share - ordinary) / 0.2, share / ordinary / 1.6, together / 0.4,
         2.0 if flat(outcomes, 1.3 * max(1.0, grown)) else 0.5,
     )  # fmt: skip
     if score < 1:

@@ -19,7 +19,7 @@ from streams.detectors.statistics import usd
 __all__ = ["DETECTOR", "TIERS", "Tier", "judge", "judge_forecast"]
 
 _MIN_SAMPLE: Final = 20
-_STAKE: Final = 5_000_000
+_STAKE: Final = 20_000_000
 #: A window must cost so many times what the dearest ordinary ones of the last four weeks did: some teams work in bursts.
 _UNUSUAL: Final = 1.4
 
@@ -49,22 +49,18 @@ TIERS: Final = (
 
 def judge(tier: Tier, pace: Pace, budget: int, step: int) -> Verdict:
     """Judge one tier at the end of a 5-minute step."""
-    spend, calls = pace.spent(step, tier.long)
-    expected = pace.expected(budget, step, tier.long)
-    if expected <= 0 or calls < _MIN_SAMPLE:
-        return Clear()
-    short = pace.spent(step, tier.short)[0] / max(1.0, pace.expected(budget, step, tier.short))
-    rate = spend / expected
     ordinary = pace.ordinary(tier.long)
     if ordinary is None:
         return Clear()
-    score = min(
-        rate / tier.rate,
-        short / tier.rate,
-        spend / _STAKE,
-        spend / (tier.share * budget),
-        spend / (_UNUSUAL * max(1, ordinary)),
-    )
+    spend, calls = pace.spent(step, tier.long)
+    # The cheap questions first: they are asked every five minutes.
+    score = min(spend / _STAKE, spend / (tier.share * budget), spend / (_UNUSUAL * max(1, ordinary)))
+    if score < 1 or calls < _MIN_SAMPLE:
+        return Clear(max(0.0, score))
+    expected = max(1.0, pace.expected(budget, step, tier.long))
+    rate = spend / expected
+    short = pace.spent(step, tier.short)[0] / max(1.0, pace.expected(budget, step, tier.short))
+    score = min(score, rate / tier.rate, short / tier.rate)
     if score < 1:
         return Clear(max(0.0, score))
     return Finding(
@@ -76,12 +72,16 @@ def judge(tier: Tier, pace: Pace, budget: int, step: int) -> Verdict:
     )  # fmt: skip
 
 
-def judge_forecast(budget: int, spent: float, rest: float, error: float, calls: int) -> Verdict:
-    """Judge what a month will come to: ``spent`` so far, ``rest`` expected, ``error`` a standard deviation of it."""
+def judge_forecast(budget: int, spent: float, rest: float, error: float, faster: float, calls: int) -> Verdict:
+    """Judge what a month will come to: ``spent`` so far, ``rest`` expected, ``error`` a standard deviation of it.
+
+    ``faster`` is the last week's spend over that of the three before: a budget that was too small all along is told by the
+    report, month after month; an alert is for what has changed.
+    """
     if calls < _MIN_SAMPLE or spent <= 0:
         return Clear()
     low, high = spent + rest - 1.28 * error, spent + rest + 1.28 * error
-    score = low / (1.15 * budget)
+    score = min(low / (1.2 * budget), faster / 1.3)
     if score < 1:
         return Clear(max(0.0, score))
     return Finding(

@@ -16,7 +16,7 @@ from streams.core.findings import Clear, Detector, Finding, Insufficient, Verdic
 from streams.core.history import Feature, History
 from streams.core.policy import DetectorPolicy
 from streams.core.snapshot import Snapshot
-from streams.detectors.statistics import BASELINE_DAYS, contrast, tail, usd
+from streams.detectors.statistics import BASELINE_DAYS, contrast, middle, tail, usd
 
 __all__ = ["DETECTOR"]
 
@@ -39,8 +39,8 @@ def _change(history: History, frozen_from: int | None = None) -> tuple[float, fl
     if len(index) < _SPAN or windows[-1, 1] < _MIN_SAMPLE:
         return None
     means = windows[:, 0] / np.maximum(windows[:, 1], 1) / 1000
-    level = float(np.median(means[index]))
-    return float(means[-1]) - level, level, 1.4826 * float(np.median(np.abs(means[index] - level)))
+    level = middle(means[index])
+    return float(means[-1]) - level, level, 1.4826 * middle(np.abs(means[index] - level))
 
 
 def detect(snapshot: Snapshot, params: DetectorPolicy) -> Verdict:

@@ -31,13 +31,13 @@ def detect(snapshot: Snapshot, params: DetectorPolicy) -> Verdict:
     if size is not None and snapshot.recent(Feature.SIZED, 7) >= _MIN_SAMPLE / 2:
         # A mean of logarithms: its difference is the logarithm of the ratio of sizes.
         smaller = (size.expected - size.observed) / 1000
-        signs["size"] = min(smaller / 0.9, snapshot.recent(Feature.SIZED, 7) / _MIN_SAMPLE)
+        signs["size"] = min(smaller / 0.9, snapshot.recent(Feature.SIZED, 7) / 25)
     reviewed = contrast(snapshot, Feature.UNREVIEWED, Feature.REVIEWABLE, floor=0.2)
     if reviewed is not None and snapshot.recent(Feature.REVIEWABLE, 7) >= _MIN_SAMPLE / 2:
         signs["unreviewed"] = min(reviewed.z / 3, reviewed.ratio / 1.7, reviewed.observed / 0.3)
     back = contrast(snapshot, Feature.REOPENED, Feature.ACCEPTED, floor=0.2)
     if back is not None:
-        signs["undone"] = min(back.z / 3, back.ratio / 1.8, back.n / 8)
+        signs["undone"] = min(back.z / 3.5, back.ratio / 2.0, back.observed / 0.2, back.n / 10)
     evals = contrast(snapshot, Feature.EVALS_PASSED, Feature.EVALS, floor=0.08)
     if evals is not None and snapshot.recent(Feature.EVALS, 7) >= _MIN_SAMPLE:
         signs["evals"] = min(evals.z / 3, evals.ratio / 1.2)

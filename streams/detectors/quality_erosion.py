@@ -39,8 +39,8 @@ def detect(snapshot: Snapshot, params: DetectorPolicy) -> Verdict:
     cycle = contrast(snapshot, Feature.LOG_CYCLE, Feature.CYCLES, counted=False, floor=0.01)
     slower = 0.0 if cycle is None else (cycle.observed - cycle.expected) / 1000
     # Work that also takes longer needs less of the other.
-    helped = 1.0 + 0.3 * min(1.0, max(0.0, slower / 0.4))
-    score = min(helped * min(bad.z / 2.8, bad.ratio / 1.9, evidence / 3.0), max(spend.ratio / 1.1, slower / 0.35))
+    helped = 0.8 + 0.5 * min(1.0, max(0.0, slower / 0.3))
+    score = min(helped * min(bad.z / 2.7, bad.ratio / 1.8, evidence / 2.5), max(spend.ratio / 1.1, slower / 0.35))
     if score < 1:
         return Clear(max(0.0, score))
     money = snapshot.recent(Feature.SPEND, span) * (1 - 1 / max(spend.ratio, 1.0))
@@ -64,4 +64,5 @@ DETECTOR: Final = Detector(
     next_step="Read the latest reverted and defective changes of the team together.",
     min_sample=_MIN_SAMPLE,
     detect=detect,
+    workflow=False,
 )

@@ -44,7 +44,14 @@ def detect(snapshot: Snapshot, params: DetectorPolicy) -> Verdict:
     worth = contrast(snapshot, Feature.ACCEPTED, Feature.CALLS, floor=0.2)
     gain = 1.0 if worth is None else worth.ratio
     long = sustained(snapshot, Feature.REPEATS, Feature.FINGERPRINTED, (share + repeats.expected) / 2 * 0.9)
-    score = min(repeats.z / 3.6, repeats.ratio / 1.8, extra / _EXTRA, stake / _STAKE, 1.05 / gain, long / _DAYS)
+    score = min(
+        repeats.z / 3.6,
+        repeats.ratio / 1.8,
+        extra / _EXTRA,
+        stake / _STAKE,
+        1.05 / gain,
+        2.0 if long >= _DAYS else long / _DAYS,
+    )
     if score < 1:
         return Clear(max(0.0, score))
     return Finding(
@@ -71,4 +78,5 @@ DETECTOR: Final = Detector(
     next_step="Cache the repeated prompts, or find the script that sends them.",
     min_sample=_MIN_SAMPLE,
     detect=detect,
+    persistence=(3, 4),
 )

@@ -19,16 +19,16 @@ __all__ = ["DETECTOR", "judge_run", "judge_velocity"]
 
 _MIN_SAMPLE: Final = 5
 _STAKE: Final = 2_000_000
-_HOUR_STAKE: Final = 12_000_000
+_HOUR_STAKE: Final = 20_000_000
 #: How many times the busiest ordinary hour each of two hours in a row must cost, or each of three.
 _HOUR_RATIOS: Final = (2, 3.5), (3, 1.8)
 #: How often a pattern must have turned, how many ordinary whole runs it must have cost, and how many times the dearest ones.
 _LIMITS: Final = {
     Pattern.REPEATED: (20, 3.0, 1.1), Pattern.PING_PONG: (20, 3.0, 1.1), Pattern.FAILING: (15, 6.0, 1.5),
-    Pattern.GROWING: (40, 12.0, 1.5),
+    Pattern.GROWING: (60, 12.0, 2.0),
 }  # fmt: skip
 #: As long as nothing is known of the workflow's runs.
-_UNKNOWN_STAKE: Final = 8_000_000
+_UNKNOWN_STAKE: Final = 30_000_000
 _WORDS: Final = {
     Pattern.REPEATED: "makes the same call over and over",
     Pattern.PING_PONG: "goes back and forth between two calls",

@@ -14,6 +14,7 @@ __all__ = ["COUNTS", "KNOWN", "sum_of"]
 COUNTS: Final = (
     "calls", "errors", "input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens",
     "priced_calls", "unpriced_tokens", "computed_calls", "filled_in_calls", "failed_micro_usd", "calls_with_run",
+    "calls_with_fingerprint", "repeated_calls",
 )  # fmt: skip
 #: Figures that may be unknown. Their sum is that of what is known, and unknown only if all are.
 KNOWN: Final = (

@@ -174,12 +174,29 @@ def test_the_layout_is_what_stores_hold(results: Results | None) -> None:
     row = row_of(event(**ALL_TOKENS, cost_micro_usd=7, status="error"), run=5, actor=6)
     row.add(event(), 5, 6, computed=9)
     row.results, row.partial = results, True
-    sums = (2, 1, 1, 20, 300, 4_000, 500, 7, 1, 0, 0, AT, AT, 9, 1, 9, 1, 7, 2)
+    row.asked, row.repeats = 4, 3
+    sums = (2, 1, 1, 20, 300, 4_000, 500, 7, 1, 0, 0, AT, AT, 9, 1, 9, 1, 7, 2, 4, 3)
     nothing = results is None or results == Results()
-    fixed = struct.pack("<BB19qIIII", 3, 1, *sums, 0, 9, 9, 0 if nothing else 1)
+    fixed = struct.pack("<BB21qIIII", 4, 1, *sums, 0, 9, 9, 0 if nothing else 1)
     # Nobody behind outcomes, then the results.
     written = b"" if nothing else b"\x00" + bytes([4, *[0] * 13, 5, 0])
     assert row.encode() == fixed + MEMBERS + written
+
+
+def test_a_row_that_did_not_count_what_was_asked_again_is_read() -> None:
+    row = row_of(event(**ALL_TOKENS, cost_micro_usd=7, status="error"), run=5, actor=6)
+    now = row.encode()
+    size = struct.calcsize("<BB19q")
+    before = bytes([3]) + now[1:size] + now[size + 16 :]
+    assert Aggregate.decode(PLACE, before).encode() == now
+
+
+def test_what_is_asked_again_is_counted_and_added_up() -> None:
+    row = row_of(event())
+    for repeat in (-1, 0, 1, 1):
+        row.add(event(), 0, 0, -1, repeat)
+    row.merge(Aggregate.decode(PLACE, row.encode()))
+    assert (row.asked, row.repeats) == (6, 4)
 
 
 def test_those_behind_outcomes_count_in_the_group_and_not_as_active() -> None:
