@@ -203,7 +203,8 @@ class _Pace:
 
         To be asked for the next part only when those have been taken.
         """
-        if waiting.next_ms is None:
+        due_ms = waiting.next_ms
+        if due_ms is None:
             yield lines, 0
             return
         start = 0
@@ -211,9 +212,9 @@ class _Pace:
             if isinstance(event, UsageEvent) and self._newest_ms < event.occurred_at <= self._latest_ms:
                 self._newest_ms = event.occurred_at
                 now_ms = event.occurred_at // Window.HOUR * Window.HOUR
-                if waiting.next_ms is not None and waiting.next_ms < now_ms:
+                if due_ms is not None and due_ms < now_ms:
                     yield _Lines(lines.offsets[start:place], lines.values[start:place], 0), now_ms
-                    start = place
+                    start, due_ms = place, waiting.next_ms
         yield _Lines(lines.offsets[start:], lines.values[start:], 0), 0
 
 

@@ -9,8 +9,8 @@ from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
 from streams.core.topics import OUTCOMES, USAGE
+from tests.faults.alert_records import violations
 from tests.faults.differences import differences
-from tests.faults.load import LOOPING
 from tests.faults.oracle import SIZES_MS, Fates, Place, Totals, parse_object
 from tests.faults.outcome_oracle import VERDICTS, Expectation, Results
 from tests.faults.reading import LocalStore, Message
@@ -128,7 +128,7 @@ def judge(expected: Expectation, outputs: Outputs, partition_for: Callable[[str]
     _offsets(outputs, found["I4"])
     _stores(outputs, found["I5"])
     _monotone(outputs.metas, found["I7"])
-    _alerts(expected.alerts, outputs.alerts, partition_for, found["I8"])
+    found["I8"] += violations(expected.alerts, outputs.alerts, partition_for)
     found["identity"] += outputs.identity_violations
     return judgement
 
@@ -307,46 +307,3 @@ def _monotone(metas: Mapping[int, Sequence[Meta]], found: list[str]) -> None:
                 found.append(f"partition {partition}: watermark {before.watermark}, then {after.watermark}")
             if any(after.applied.get(topic, 0) < offset for topic, offset in before.applied.items()):
                 found.append(f"partition {partition}: applied {before.applied}, then {after.applied}")
-
-
-#: What an alert's end may change of its record before.
-_AT_THE_END: Final = ("state", "reason", "revision", "updated_at")
-
-
-def _alerts(
-    expected: Iterable[Mapping[str, Any]], alerts: Iterable[tuple[int, dict[str, Any]]],
-    partition_for: Callable[[str], int], found: list[str],
-) -> None:  # fmt: skip
-    """Revisions are 1, 2, 3, ... in log order, the last one and no other a resolved one; none is missing or invented."""
-    told: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for partition, alert in alerts:
-        before, name = told[alert["alert_id"]], alert["alert_id"]
-        if partition != partition_for(alert["team"]):
-            found.append(f"{name} was published in partition {partition}")
-        if alert["revision"] != len(before) + 1:
-            found.append(f"{name}: revision {alert['revision']} as record {len(before) + 1}")
-        if before and before[-1]["state"] == "resolved":
-            found.append(f"{name}: revision {alert['revision']} after its end")
-        if alert["state"] == "resolved":
-            changed = [field for field in alert if before and alert[field] != before[-1][field]]
-            if not before or set(changed) - set(_AT_THE_END):
-                found.append(f"{name}: its end changes {changed or 'nothing, for it never began'}")
-        before.append(alert)
-    wanted = {alert["alert_id"]: alert for alert in expected}
-    for name, alert in wanted.items():
-        first = told[name][0] if told[name] else None
-        wrong = [field for field in alert if first is not None and first[field] != alert[field]]
-        if first is None:
-            found.append(f"{name} of {alert['team']} was never told")
-        elif wrong:
-            found.append(f"{name}: {', '.join(f'{field} {first[field]}, expected {alert[field]}' for field in wrong)}")
-        elif told[name][-1]["state"] != "resolved":
-            found.append(f"{name} of {alert['team']} has no end")
-    found += [
-        f"{name} of {records[0]['team']} is about nothing"
-        for name, records in told.items()
-        if records
-        and records[0]["team"].startswith(LOOPING)
-        and records[0]["detector"] == "runaway"
-        and name not in wanted
-    ]

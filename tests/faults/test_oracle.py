@@ -79,6 +79,16 @@ class TestRules:
         fields = {"source": "litellm", "request_id": "r", "input_tokens": 7, **second}
         assert judged(first, event(2, **fields)).applied == applied
 
+    def test_a_prompt_that_was_sent_in_the_workflow_before_is_repeated(self) -> None:
+        prompts = ("f" * 16, "0123" + "a" * 12, "f" * 12 + "4567", "4567" + "b" * 12, "whole", "whole", "")
+        log = [event(number, prompt_fingerprint=prompt) for number, prompt in enumerate(prompts)]
+        other = event(99, workflow="other", prompt_fingerprint="whole")
+        (total,) = (
+            totals for place, totals in judged(*log, other).totals.items()
+            if place.workflow is None and place.size_ms == SIZES_MS[0]
+        )  # fmt: skip
+        assert (total.calls, total.calls_with_fingerprint, total.repeated_calls) == (8, 7, 2)
+
     def test_lateness_is_judged_at_five_minute_borders(self) -> None:
         newest = _START + 7_200_000 + 11 * _MINUTE
         windows_end = _START + 10 * _MINUTE
@@ -275,6 +285,7 @@ def _kpi(place: Place, totals: Totals, results: Results) -> dict[str, Any]:
     return {
         **sums, "team": place.team, "workflow": place.workflow, "window_size_ms": place.size_ms,
         "window_start": place.start_ms, "revision": 1, "runs": len(totals.runs), "runs_exact": True,
+        "duplicate_ratio": totals.repeated_calls / totals.calls_with_fingerprint if totals.calls_with_fingerprint else None,
         "spend_micro_usd": spend if priced else None, "cycle_times": len(cycle),
         "first_event": totals.first_event if totals.calls else None,
         "last_event": totals.last_event if totals.calls else None,
@@ -285,7 +296,7 @@ def _kpi(place: Place, totals: Totals, results: Results) -> dict[str, Any]:
         "orphan_spend_ratio": results.cohort_orphan_spend_micro_usd / results.cohort_spend_micro_usd
         if results.cohort_spend_micro_usd else None,
         "outcome_coverage": results.cohort_runs_with_outcome / results.cohort_runs if results.cohort_runs else None,
-        **dict.fromkeys(("withheld", "active_actors", "licensed_actors", "adoption", "depth", "duplicate_ratio")),
+        **dict.fromkeys(("withheld", "active_actors", "licensed_actors", "adoption", "depth")),
     }  # fmt: skip
 
 
@@ -614,7 +625,7 @@ def test_what_is_wrong_is_noticed(
         *(
             (_change(name, by), {"I1"}, 0, 0)
             for name, by in (
-                ("outcomes_by_run", 1), ("defects", 1), ("incidents", -1), ("ratings", 1), ("rating_sum", 0.0001),
+                ("repeated_calls", 1), ("calls_with_fingerprint", -1), ("outcomes_by_run", 1), ("defects", 1), ("incidents", -1), ("ratings", 1), ("rating_sum", 0.0001),
                 ("cycle_times", -1), ("cycle_time_p50_ms", 10**9), ("cycle_time_p90_ms", -(10**9)),
                 ("cost_per_accepted_micro_usd", 1), ("cohort_runs", -1), ("cohort_spend_micro_usd", 1),
                 ("cohort_orphan_runs", 1), ("cohort_orphan_spend_micro_usd", -1), ("cohort_runs_with_outcome", 1),
