@@ -92,7 +92,8 @@ def replay(
 ) -> Summary:
     """Run the engine over one partition's records, such as files of JSON lines, and close every window at their end.
 
-    Outcomes are read in the order of their files, each once usage has come as far as its own time.
+    Outcomes are read in the order of their files, each before the first usage that lies in a later hour than itself:
+    when a day is judged, what came of it is there, however few records the day has.
 
     Equal files and parameters give equal bytes. Both outputs are JSON lines: KPIs in the order they are published in,
     dead letters in that of the log. A dead letter's ``offset`` is its line, counted from 0 through all files, and its
@@ -153,10 +154,13 @@ def replay(
             end = due.offsets[-1] + 1
             engine.step(Chunk(OUTCOMES, partition, due.offsets, due.values, end, due.offsets[0]), now_ms)
 
+    pace = _Pace(decoder, now_ms + params.far_future_ms)
     for number, lines in enumerate(_chunks(usage_paths), start=1):
-        end = lines.offsets[-1] + 1
-        engine.step(Chunk(USAGE, partition, lines.offsets, lines.values, end, lines.offsets[0]), now_ms)
-        step_outcomes(waiting.until(engine.watermark.newest_ms))
+        for part, until_ms in pace.parts(lines, waiting):
+            if part.offsets:
+                end = part.offsets[-1] + 1
+                engine.step(Chunk(USAGE, partition, part.offsets, part.values, end, part.offsets[0]), now_ms)
+            step_outcomes(waiting.until(until_ms))
         if number % _CHUNKS_A_DRAIN == 0:
             write_down()
         advance(lines.size)
@@ -177,6 +181,11 @@ class _Waiting:
         self._lines = self._read(paths, decoder)
         self._next = next(self._lines, None)
 
+    @property
+    def next_ms(self) -> int | None:
+        """When the next one is due; None if there is none."""
+        return None if self._next is None else self._next[0]
+
     @staticmethod
     def _read(paths: Sequence[Source], decoder: OutcomeDecoder) -> Iterator[tuple[int, int, bytes]]:
         for lines in _chunks(paths):
@@ -184,11 +193,11 @@ class _Waiting:
             for offset, value, event in zip(lines.offsets, lines.values, events, strict=True):
                 yield (event.occurred_at if isinstance(event, OutcomeEvent) else 0), offset, value
 
-    def until(self, newest_ms: int) -> "_Lines | None":
-        """The outcomes up to the first that lies after an event time; None if there are none."""
+    def until(self, end_ms: int) -> "_Lines | None":
+        """The outcomes up to the first that does not lie before an event time; None if there are none."""
         offsets: list[int] = []
         values: list[bytes] = []
-        while self._next is not None and self._next[0] <= newest_ms:
+        while self._next is not None and self._next[0] < end_ms:
             offsets.append(self._next[1])
             values.append(self._next[2])
             self._next = next(self._lines, None)
@@ -200,6 +209,37 @@ class _Waiting:
             batch = [self._next, *islice(self._lines, _CHUNK - 1)]
             self._next = next(self._lines, None)
             yield _Lines([offset for _, offset, _ in batch], [value for _, _, value in batch], 0)
+
+
+class _Pace:
+    """Cuts chunks of usage where outcomes are due: by the hour, as smaller pieces cost a third more.
+
+    ``latest_ms`` is the latest event that is no mistake.
+    """
+
+    def __init__(self, decoder: UsageDecoder, latest_ms: int) -> None:
+        self._decoder = decoder
+        self._latest_ms = latest_ms
+        self._newest_ms = 0
+
+    def parts(self, lines: _Lines, waiting: _Waiting) -> Iterator[tuple[_Lines, int]]:
+        """Parts of a chunk, the first perhaps empty, and until which time outcomes are due after each.
+
+        To be asked for the next part only when those have been taken.
+        """
+        due_ms = waiting.next_ms
+        if due_ms is None:
+            yield lines, 0
+            return
+        start = 0
+        for place, event in enumerate(self._decoder.decode(lines.values).events):
+            if isinstance(event, UsageEvent) and self._newest_ms < event.occurred_at <= self._latest_ms:
+                self._newest_ms = event.occurred_at
+                now_ms = event.occurred_at // Window.HOUR * Window.HOUR
+                if due_ms is not None and due_ms < now_ms:
+                    yield _Lines(lines.offsets[start:place], lines.values[start:place], 0), now_ms
+                    start, due_ms = place, waiting.next_ms
+        yield _Lines(lines.offsets[start:], lines.values[start:], 0), 0
 
 
 def newest_until(

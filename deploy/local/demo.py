@@ -1,8 +1,10 @@
 """``make demo``: Kafka, a worker and a producer on this machine for a minute, and what comes of it.
 
 A company's model calls are sent many times faster than they happened, with what real logs suffer from: copies, second
-sources, disorder, garbage, records in the wrong partition, records that come too late. Shows the figures as they move,
-reads back what was published, and ends with one line of JSON on standard output. Exit code 0 only if all of it adds up.
+sources, disorder, garbage, records in the wrong partition, records that come too late. Then three weeks of four small
+teams at once: a target that is chased, an agent in a loop, a budget that burns, and a schedule that is meant to be. Shows
+the figures as they move, reads back what was published, and ends with one line of JSON on standard output. Exit code 0 only
+if all of it adds up, and alerts tell of the first three and not of the last.
 """
 
 import json
@@ -64,6 +66,11 @@ def demo(events: int, rate: float, brokers: str | None, prefix: str | None, dire
     click.echo(json.dumps(result))
     if not result["accounting_holds"]:
         say(f"error: the accounting does not hold; the worker's log is {directory / 'worker.log'}")
+        sys.exit(1)
+    if not result["alerts_as_planted"]:
+        say(
+            f"error: alerts do not tell of what was planted, or of what is innocent; the worker's log is {directory / 'worker.log'}"
+        )
         sys.exit(1)
     shutil.rmtree(directory)
 

@@ -6,10 +6,12 @@ from typing import Any, NamedTuple
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from streams.core.avro import DEAD_LETTER, KPI
+from deploy.local.demo_planted import as_planted
+from streams.core.alerts import Alert
+from streams.core.avro import ALERT, DEAD_LETTER, KPI
 from streams.core.deadletters import DeadLetter
 from streams.core.kpis import Kpi
-from streams.core.topics import DEAD_LETTERS, KPIS, USAGE
+from streams.core.topics import ALERTS, DEAD_LETTERS, KPIS, USAGE
 from streams.core.windows import Window
 from streams.published import read_topic
 from streams.report.ratios import known_spend
@@ -62,6 +64,7 @@ class Published(NamedTuple):
 
     kpis: Mapping[tuple[str, str, str | None, int, int], Kpi]
     dead_letters: list[DeadLetter]
+    alerts: list[Alert]
 
     @property
     def calls(self) -> int:
@@ -110,7 +113,7 @@ def figures_of(metrics: str) -> Figures:
 
 
 def read_back(brokers: str, prefix: str) -> Published:
-    """Everything published so far, of each window its highest revision.
+    """Everything published so far, of each window and of each alert its highest revision.
 
     Raises:
         DependencyError: the topics cannot be read.
@@ -124,12 +127,24 @@ def read_back(brokers: str, prefix: str) -> Published:
 
     letters: list[DeadLetter] = []
     read_topic(brokers, prefix + KPIS, KPI, keep)
+    alerts: dict[str, Alert] = {}
+
+    def note(alert: Alert) -> None:
+        known = alerts.get(alert.alert_id)
+        if known is None or alert.revision > known.revision:
+            alerts[alert.alert_id] = alert
+
     read_topic(brokers, prefix + DEAD_LETTERS, DEAD_LETTER, letters.append)
-    return Published(current, letters)
+    read_topic(brokers, prefix + ALERTS, ALERT, note)
+    return Published(current, letters, list(alerts.values()))
 
 
 def summary(figures: Figures, published: Published, expected: Expected, events_per_second: float) -> dict[str, Any]:
-    """The demo's result. ``accounting_holds`` says that metrics, topics and what was sent tell one story."""
+    """The demo's result.
+
+    ``accounting_holds`` says that metrics, topics and what was sent tell one story, ``alerts_as_planted`` that alerts tell
+    of what was planted and of nobody innocent. ``alerts_by_detector`` counts alerts, whether they are resolved by now or not.
+    """
     kpis = published.kpis.values()
     holds = (
         figures.holds
@@ -145,8 +160,10 @@ def summary(figures: Figures, published: Published, expected: Expected, events_p
         "workflows": len({(kpi.team, kpi.workflow) for kpi in kpis if kpi.workflow is not None}),
         "windows": len(published.kpis),
         **_what_it_bought(published.weeks),
+        "alerts_by_detector": dict(sorted(Counter(alert.detector for alert in published.alerts).items())),
         "events_per_second": round(events_per_second),
         "accounting_holds": holds,
+        "alerts_as_planted": as_planted(published.alerts),
     }
 
 

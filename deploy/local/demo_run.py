@@ -1,4 +1,8 @@
-"""One run of the demo: start a worker, send everything, wait until it is accounted for, read it back."""
+"""One run of the demo: start a worker, send everything, wait until it is accounted for, read it back.
+
+First hours of a large company, at a pace that can be watched. Then three weeks of four small teams, as fast as they go: what
+detectors judge takes weeks. They come later in event time, too, as a log goes on.
+"""
 
 import json
 import sys
@@ -12,11 +16,13 @@ from typing import Any, Final, NamedTuple
 from deploy.local.commands import Command, Worker
 from deploy.local.demo_figures import Expected, Figures, Published, figures_of, read_back, summary
 from deploy.local.demo_irregular import Irregular, Shares
+from deploy.local.demo_planted import PlantedWeeks
 from deploy.local.demo_screen import Screen
-from deploy.local.demo_table import table
+from deploy.local.demo_table import table, told
 from deploy.local.properties import free_ports
 from streams import topics_admin
 from streams.simulation import Scenario
+from streams.simulation.planted import SPAN_MS as PLANTED_MS
 
 __all__ = ["Demo", "Plan", "say"]
 
@@ -38,6 +44,8 @@ _DISORDER: Final = {"--duplicates": 0.02, "--mirrored": 0.01, "--out-of-order": 
 _IDLE_SECONDS: Final = 4
 _LOOK_SECONDS: Final = 0.25
 _LATELY_SECONDS: Final = 2.0
+#: After the end of a week, until it is judged.
+_JUDGED_MS: Final = 2 * _HOUR_MS
 #: When nothing has moved for this long, nothing is going to.
 _PATIENCE_SECONDS: Final = 60.0
 
@@ -51,11 +59,15 @@ class Plan(NamedTuple):
     directory: Path
 
     @property
+    def planted_ms(self) -> int:
+        """The Monday on which the planted weeks begin: they end with the last week that is over, and judged."""
+        now_ms = int(time.time() * 1000) - _JUDGED_MS
+        return (now_ms - _FIRST_MONDAY_MS) // _WEEK_MS * _WEEK_MS + _FIRST_MONDAY_MS - PLANTED_MS
+
+    @property
     def scenario(self) -> Scenario:
-        """Hours of the week before last: all windows close without waiting for the clock, and all runs are mature."""
-        now_ms = int(time.time() * 1000)
-        monday_ms = (now_ms - _FIRST_MONDAY_MS) // _WEEK_MS * _WEEK_MS + _FIRST_MONDAY_MS - 2 * _WEEK_MS
-        start_ms = monday_ms + _HOUR_OF_WEEK * _HOUR_MS
+        """Hours of the week before those: all windows close without waiting for the clock, and all runs are mature."""
+        start_ms = self.planted_ms - _WEEK_MS + _HOUR_OF_WEEK * _HOUR_MS
         return Scenario(
             seed=_SEED, start_ms=start_ms, span_ms=_SPAN_MS, steady=True, runs=self.events // _CALLS_A_RUN, outcomes=True,
             **_COMPANY,
@@ -76,7 +88,8 @@ class Demo:
     def run(self) -> dict[str, Any]:
         """The summary. Raises AssayError."""
         plan, scenario = self._plan, self._plan.scenario
-        worker = self._started_worker()
+        weeks = PlantedWeeks(self._brokers, plan.prefix, plan.planted_ms)
+        worker = self._started_worker(weeks.policy(plan.directory))
         irregular = Irregular(self._brokers, plan.prefix, _PARTITIONS, scenario, Shares.of(plan.events))
         self._stack.callback(irregular.close)
         producer = self._started_producer(scenario)
@@ -93,11 +106,19 @@ class Demo:
         expected = _expected(json.loads(producer.last_line), irregular.shares)
         self._until(worker, lambda figures: figures.received >= expected.received)
         rate = self._overall_rate()
+        # Without a pause: a partition that is idle for seconds takes its next events for late ones.
+        expected = expected._replace(applied=expected.applied + weeks.send_outcomes())
+        # A day that is judged before its outcomes are there has come to nothing.
+        self._until(worker, lambda figures: figures.received >= expected.received)
+        expected = expected._replace(applied=expected.applied + weeks.send_usage())
+        say(weeks.story)
+        self._until(worker, lambda figures: figures.received >= expected.received)
         published = self._closed(worker)
-        say(table(published.kpis.values()))
+        say(table(published.kpis.values(), scenario.start_ms))
+        say(told(published.alerts))
         return summary(self._look(worker), published, expected, rate)
 
-    def _started_worker(self) -> Worker:
+    def _started_worker(self, policy: Path) -> Worker:
         plan = self._plan
         topics_admin.apply(
             self._brokers, prefix=plan.prefix, app_id="assay", partitions=_PARTITIONS, replication_factor=1
@@ -105,7 +126,7 @@ class Demo:
         (port,) = free_ports(1)
         worker = Worker(
             self._brokers, plan.prefix, port=port, data=plan.directory / "state", log=plan.directory / "worker.log",
-            settings={"ASSAY_WINDOWS__IDLE_SECONDS": str(_IDLE_SECONDS)},
+            settings={"ASSAY_WINDOWS__IDLE_SECONDS": str(_IDLE_SECONDS), "ASSAY_POLICY": str(policy)},
         )  # fmt: skip
         self._stack.callback(worker.stop)
         worker.wait_until_ready()

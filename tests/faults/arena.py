@@ -24,7 +24,9 @@ from zlib import crc32
 from deploy.local.broker import LocalKafka
 from streams import topics_admin
 from streams.core import topics
+from streams.policy_file import load_policy
 from tests.faults import load
+from tests.faults.alert_oracle import circling
 from tests.faults.feeder import Feeder
 from tests.faults.judge import Judgement, Outputs, judge, metas_of
 from tests.faults.load import PARTITIONS, partition_of
@@ -105,7 +107,8 @@ class Arena:
         self._records, self.kinds = load.build(crc32(f"{name}-{seed}".encode()), events, self._weeks)
         self.feeder = Feeder(brokers, self._inputs, self._records, seconds)
         self._with_outcomes = load.teams_with_outcomes(self._records)
-        own = {**_SETTINGS, "ASSAY_POLICY": str(self._policy()), **(settings or {})}
+        self._policy_path = self._policy()
+        own = {**_SETTINGS, "ASSAY_POLICY": str(self._policy_path), **(settings or {})}
         self.supervisor = Supervisor(self.directory, brokers, self._prefix, own)
         self.watch = Watch(brokers, f"{self._prefix}{_APP}", self._inputs, self._changelog, self.supervisor.workers)
         self._worker_count = workers
@@ -201,7 +204,17 @@ class Arena:
         partitions = range(PARTITIONS)
         usage, outcomes = ({number: outputs.values[Log(topic, number)] for number in partitions} for topic in _INPUTS)
         said = ({number: verdicts[Log(topic, number)] for number in partitions} for topic in _INPUTS)
-        return expect_both(usage, outcomes, partition_of, rules, *said)
+        expected = expect_both(usage, outcomes, partition_of, rules, *said)
+        version = f"policy {load_policy(self._policy_path).version}"
+        alerts = [
+            alert
+            for number, log in usage.items()
+            for alert in circling(
+                log.items(), number, partition_of, rules,
+                [offset for offset, reason in verdicts[Log(topics.USAGE, number)].items() if reason == "too_late"], version,
+            )
+        ]  # fmt: skip
+        return expected._replace(alerts=alerts)
 
     def _settle(self, until_ms: int) -> bool:
         """Wait until everything was read, and every partition has published all windows that end by a time."""
@@ -238,6 +251,11 @@ class Arena:
             for message in read_topic(self._brokers, self._prefix + topics.KPIS, PARTITIONS)
             if message.value is not None
         ]
+        alerts = [
+            (message.partition, decode("alert", message.value))
+            for message in read_topic(self._brokers, self._prefix + topics.ALERTS, PARTITIONS)
+            if message.value is not None
+        ]
         dead_letters = [
             decode("dead_letter", message.value)
             for message in read_topic(self._brokers, self._prefix + topics.DEAD_LETTERS, PARTITIONS)
@@ -260,6 +278,7 @@ class Arena:
             stores=list(local_stores(self.directory)),
             changelog=changelog,
             identity_violations=self.watch.violations,
+            alerts=alerts,
         )
 
     def _notes(self, expected: Expectation, outputs: Outputs) -> dict[str, Any]:
@@ -291,6 +310,8 @@ class Arena:
             "judged_by_clock": sum(partition.by_clock for partition in fates),
             "publications": len(outputs.kpis),
             "revisions": sum(kpi["revision"] > 1 for _, kpi in outputs.kpis),
+            "alerts": len(expected.alerts),
+            "alert_records": len(outputs.alerts),
         }
 
 

@@ -14,7 +14,7 @@ _SKETCH_ERROR: Final = 0.10
 _QUANTILE_ERROR: Final = 0.0101
 _SUMS: Final = (
     "calls", "errors", "input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens",
-    "priced_calls", "unpriced_tokens",
+    "priced_calls", "unpriced_tokens", "calls_with_fingerprint", "repeated_calls",
 )  # fmt: skip
 _COUNTS: Final = (
     "accepted", "rejected", "reversed", "neutral", "outcomes_by_run", "defects", "incidents", "ratings", "cohort_runs",
@@ -22,7 +22,7 @@ _COUNTS: Final = (
     "cohort_accepted",
 )  # fmt: skip
 #: What may not be said of a load that concerns nobody.
-_UNSAID: Final = ("withheld", "active_actors", "licensed_actors", "adoption", "depth", "duplicate_ratio")
+_UNSAID: Final = ("withheld", "active_actors", "licensed_actors", "adoption", "depth")
 
 
 def differences(totals: Totals, results: Results, kpi: Mapping[str, Any]) -> list[str]:
@@ -31,6 +31,8 @@ def differences(totals: Totals, results: Results, kpi: Mapping[str, Any]) -> lis
     wanted["spend_micro_usd"] = totals.spend_micro_usd if totals.priced_calls else None
     wanted["first_event"] = totals.first_event if totals.calls else None
     wanted["last_event"] = totals.last_event if totals.calls else None
+    asked = totals.calls_with_fingerprint
+    wanted["duplicate_ratio"] = totals.repeated_calls / asked if asked else None
     wanted |= _ratios(results)
     wanted |= dict.fromkeys(_UNSAID)
     wrong = [f"{name} is {kpi[name]}, expected {value}" for name, value in wanted.items() if kpi[name] != value]

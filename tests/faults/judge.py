@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
 from streams.core.topics import OUTCOMES, USAGE
+from tests.faults.alert_records import violations
 from tests.faults.differences import differences
 from tests.faults.oracle import SIZES_MS, Fates, Place, Totals, parse_object
 from tests.faults.outcome_oracle import VERDICTS, Expectation, Results
@@ -25,6 +26,7 @@ INVARIANTS: Final = {
     "I5": "every local store is byte-equal to the changelog up to its position",
     "I6": "a published window changes only by a new revision, which takes no call and no acceptance away",
     "I7": "watermark and applied offsets never move backwards",
+    "I8": "every alert of a run in circles is told, with its figures; every revision of every alert exactly once, in order",
     "identity": "received = applied + duplicate + dead-lettered + late + rerouted at every scrape",
 }
 _META: Final = b"m"
@@ -44,7 +46,7 @@ class Meta(NamedTuple):
 
 @dataclass(slots=True)
 class Outputs:
-    """All that a scenario left behind. ``kpis`` and ``dead_letters`` are decoded, in log order of their partition.
+    """All that a scenario left behind. ``kpis``, ``alerts`` and ``dead_letters`` are decoded, in log order of their partition.
 
     Topics have their public names, without a prefix, in dead letters too.
     """
@@ -60,6 +62,7 @@ class Outputs:
     stores: Sequence[LocalStore]
     changelog: Mapping[int, Sequence[Message]]
     identity_violations: Sequence[str]
+    alerts: Sequence[tuple[int, dict[str, Any]]] = ()
 
 
 @dataclass(slots=True)
@@ -125,6 +128,7 @@ def judge(expected: Expectation, outputs: Outputs, partition_for: Callable[[str]
     _offsets(outputs, found["I4"])
     _stores(outputs, found["I5"])
     _monotone(outputs.metas, found["I7"])
+    found["I8"] += violations(expected.alerts, outputs.alerts, partition_for)
     found["identity"] += outputs.identity_violations
     return judgement
 

@@ -19,6 +19,7 @@ from streams.simulation import DEFAULT_START_MS, Scenario, Simulation
 from tests.faults import outcome_load
 
 __all__ = [
+    "LOOPING",
     "PARTITIONS",
     "Record",
     "build",
@@ -50,6 +51,13 @@ _OTHER_TOKENS: Final = 0.003
 _OTHER_TIME: Final = 0.001
 _SPOILT: Final = 0.002
 _MISROUTED: Final = 0.003
+
+#: Teams with an agent that makes the same call over and over, and how long and how dear its run is: beyond any limit.
+LOOPING: Final = "looping-"
+_LOOPS: Final = 16
+_LOOP_CALLS: Final = 60
+_LOOP_EVERY_MS: Final = 15_000
+_LOOP_CALL_MICRO_USD: Final = 1_000_000
 
 _OCCURRED_AT: Final = re.compile(rb'"occurred_at":(\d{13})[,}]')
 #: The load concerns nobody: figures of few people are held back, and the oracle computes exact totals.
@@ -96,7 +104,7 @@ def build(seed: int, events: int, weeks: int = 0) -> tuple[list[Record], Counter
     """About ``events`` usage events and an outcome for every 20 of them, and how many troubles of which kind they have.
 
     10 % are copies (near and far), 5 % out of order (within the lateness, within the grace, a few beyond it), 1 % are
-    invalid; some lie in the wrong partition, and some requests are told by two sources that agree, or do not. Of the
+    invalid; some runs go in circles; some lie in the wrong partition, and some requests are told by two sources that agree, or do not. Of the
     outcomes see :mod:`tests.faults.outcome_load`. ``weeks`` moves all of it in time, and changes nothing else.
     """
     start_ms = _START_MS + weeks * _WEEK_MS
@@ -109,7 +117,8 @@ def build(seed: int, events: int, weeks: int = 0) -> tuple[list[Record], Counter
     simulation = Simulation(scenario)
     kinds: Counter[str] = Counter()
     source = ((team, _ACTOR.sub(b"", value)) for team, value in simulation)
-    usage = list(_disturbed(source, start_ms + _SPAN_MS, rng, kinds))
+    kinds["runs in circles"] = _LOOPS
+    usage = list(_disturbed(_with_loops(source, start_ms), start_ms + _SPAN_MS, rng, kinds))
     told = ((team, _ACTOR.sub(b"", value)) for team, value in simulation.take_outcomes())
     outcomes = outcome_load.disturbed(told, Random(f"outcomes-{seed}"), kinds)
     records = [
@@ -164,6 +173,32 @@ def _interleaved(
         yield USAGE, team, value
     for due in outcomes[done:]:
         yield OUTCOMES, due.team, due.value
+
+
+def _with_loops(source: Iterable[tuple[str, bytes]], start_ms: int) -> Iterator[tuple[str, bytes]]:
+    """What is simulated, and the runs in circles in its midst, each call at its time."""
+    loops = sorted(
+        (start_ms + (2 * loop + 1) * _SPAN_MS // (2 * _LOOPS + 2) + call * _LOOP_EVERY_MS, loop, call)
+        for loop in range(_LOOPS)
+        for call in range(_LOOP_CALLS)
+    )
+    done = 0
+    for team, value in source:
+        found = _OCCURRED_AT.search(value)
+        while found and done < len(loops) and loops[done][0] <= int(found[1]) < start_ms + _SPAN_MS:
+            yield _looping(*loops[done])
+            done += 1
+        yield team, value
+
+
+def _looping(at_ms: int, loop: int, call: int) -> tuple[str, bytes]:
+    team = f"{LOOPING}{loop}"
+    event = {
+        "event_id": f"{team}-{call}", "source": "native", "occurred_at": at_ms, "team": team, "workflow": "agent",
+        "run_id": f"{team}-run", "model": "m", "tool": "search", "prompt_fingerprint": "again", "input_tokens": 900,
+        "output_tokens": 9, "cost_micro_usd": _LOOP_CALL_MICRO_USD,
+    }  # fmt: skip
+    return team, json.dumps(event, separators=(",", ":")).encode()
 
 
 def _disturbed(

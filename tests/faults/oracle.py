@@ -7,6 +7,9 @@ The rules, per partition and in log order:
   unchanged, and counts where it lands.
 * A second (source, event_id) is a duplicate. So is a second request id from another source, if both agree on prompt
   tokens, output tokens and, within 900 s, on the time; otherwise both count.
+* A call repeats an earlier one of its workflow if their fingerprints are equal, or if both have 16 digits and agree in
+  four digits at the same place, the first, fifth, ninth or thirteenth on. (All of a load lies within a day, the time for
+  which that is remembered.)
 * The watermark is the newest event time less the lateness. An event is too late if its 5-minute window ended a grace
   before the last 5-minute border that the watermark has passed.
 
@@ -97,10 +100,14 @@ class Totals:
     unpriced_tokens: int = 0
     first_event: int = 1 << 62
     last_event: int = 0
+    calls_with_fingerprint: int = 0
+    repeated_calls: int = 0
     runs: set[str] = field(default_factory=set)
 
-    def add(self, event: Mapping[str, Any]) -> None:
+    def add(self, event: Mapping[str, Any], repeats: bool) -> None:
         self.calls += 1
+        self.calls_with_fingerprint += bool(event["prompt_fingerprint"])
+        self.repeated_calls += repeats
         self.errors += event["status"] == "error"
         self.input_tokens += event["input_tokens"]
         self.cache_read_tokens += event["cache_read_tokens"]
@@ -149,22 +156,36 @@ class Expected(Fates):
     runs: dict[tuple[str, str], RunTotals] = field(default_factory=dict)
     unpublished: int = 0
     newest_ms: int = 0
+    prompts: set[tuple[str, str, int, str]] = field(default_factory=set)
 
     def apply(self, event: Mapping[str, Any], rules: Rules) -> None:
         """Count an event."""
         self.applied += 1
+        repeats = self._repeats(event)
         team, at = event["team"], event["occurred_at"]
         self.unpublished += start_of(at, _BASE_MS) + _BASE_MS > rules.open_from_ms
         for workflow in (event["workflow"], None):
             for size in SIZES_MS:
                 place = Place(team, workflow, size, start_of(at, size))
                 if place.start_ms + size <= rules.open_from_ms:
-                    self.totals.setdefault(place, Totals()).add(event)
+                    self.totals.setdefault(place, Totals()).add(event, repeats)
         if event["run_id"]:
             began = at, event["workflow"]
             run = self.runs.setdefault((team, event["run_id"]), RunTotals(began))
             run.began = min(run.began, began)
             run.spend_micro_usd += event["cost_micro_usd"] or 0
+
+    def _repeats(self, event: Mapping[str, Any]) -> bool:
+        said = event["prompt_fingerprint"] or ""
+        if not said:
+            return False
+        texts = [said[place : place + 4] for place in (0, 4, 8, 12)] if len(said) == 16 else [said]
+        parts = {
+            (event["team"], event["workflow"], place, text) for place, text in enumerate(texts, start=len(said) == 16)
+        }
+        repeats = not parts.isdisjoint(self.prompts)
+        self.prompts |= parts
+        return repeats
 
 
 def start_of(at_ms: int, size_ms: int) -> int:

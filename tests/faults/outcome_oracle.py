@@ -3,8 +3,10 @@
 The rules, per partition and in log order:
 
 * A record that is not a valid outcome event is dead-lettered; one whose team belongs to another partition is sent there.
-* A second (team, source, outcome_id) is a duplicate. So is what another source says of the same thing: of the team, kind and
-  ref of the last one that counted, within 900 s of it. It stands for that one, under its own identity.
+* A second (team, source, outcome_id) is a duplicate. So is what another source says of the same thing: of the same team,
+  kind, verdict and ref, within 900 s. Each source tells of each time that a thing happened once: of the times that it has
+  not told of yet the nearest is meant, of two as near the earlier. It stands for that one, under its own identity. What
+  undoes another is never the same as that one.
 * An outcome is too late if it happened a horizon before the watermark. Which of the topics was read first decides that, so
   that such outcomes are judged as the dead letters say.
 
@@ -19,7 +21,7 @@ And of all of them together, whatever their order:
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
@@ -96,10 +98,11 @@ class ExpectedOutcomes(Fates):
 
 
 class Expectation(NamedTuple):
-    """Of all partitions."""
+    """Of all partitions. ``alerts`` are the first records of alerts that must be there."""
 
     usage: dict[int, Expected]
     outcomes: dict[int, ExpectedOutcomes]
+    alerts: Sequence[Mapping[str, Any]] = ()
 
 
 #: Pairs of offset and value of each partition.
@@ -183,7 +186,7 @@ def expect_outcomes(
     expected = ExpectedOutcomes()
     known: dict[_Identity, dict[str, Any]] = {}
     stands_for: dict[_Identity, _Identity] = {}
-    last: dict[tuple[str, str, str], _Identity] = {}
+    happened: dict[tuple[str, str, str, str], dict[_Identity, set[str]]] = defaultdict(dict)
     for offset, value in records:
         expected.records += 1
         event = parse_outcome(value, rules.max_record_bytes)
@@ -208,18 +211,33 @@ def expect_outcomes(
             expected.duplicates += 1
             continue
         if event["ref"]:
-            thing = team, event["kind"], event["ref"]
-            other = last.get(thing)
-            if other and other[0] != name[0] and abs(known[other]["occurred_at"] - at) <= _AGREE_MS:
+            times = happened[team, event["kind"], event["verdict"], event["ref"]]
+            undone = _undone_by(event)
+            meant = [
+                ((abs(known[other]["occurred_at"] - at), known[other]["occurred_at"]), other)
+                for other, sources in times.items()
+                if name[0] not in sources
+                and abs(known[other]["occurred_at"] - at) <= _AGREE_MS
+                and other != stands_for.get(undone, undone)
+                and _undone_by(known[other]) != name
+            ]
+            if meant:
+                _, other = min(meant, key=lambda one: one[0])
+                times[other].add(name[0])
                 stands_for[name] = other
                 expected.duplicates += 1
                 continue
-            last[thing] = name
+            times[name] = {name[0]}
         known[name] = event
     expected.applied = len(known)
     expected.undoings = sum(event["verdict"] == "reversed" for event in known.values())
     _add_up(known, _standing(known, stands_for), usage.runs, rules, expected)
     return expected
+
+
+def _undone_by(event: Mapping[str, Any]) -> _Identity:
+    """What an outcome undoes; nobody's identity if nothing."""
+    return event["attributes"].get("reverses_source") or event["source"], event["reverses"] or "", event["team"]
 
 
 def _standing(
@@ -229,7 +247,7 @@ def _standing(
     undone_by: dict[_Identity, list[_Identity]] = defaultdict(list)
     for name, event in known.items():
         if event["reverses"]:
-            target = event["attributes"].get("reverses_source") or event["source"], event["reverses"], event["team"]
+            target = _undone_by(event)
             undone_by[stands_for.get(target, target)].append(name)
     standing: dict[_Identity, bool] = {}
 

@@ -14,7 +14,7 @@ __all__ = ["entry", "passed", "table", "write"]
 #: What the table shows of a fault, and how wide.
 _COLUMNS: Final = (
     ("times", 5), ("events", 8), ("lost", 6), ("double_counted", 6), ("outcomes", 8), ("reversals", 6),
-    ("lost_outcomes", 6), ("double_counted_outcomes", 6),
+    ("lost_outcomes", 6), ("double_counted_outcomes", 6), ("alerts", 6),
 )  # fmt: skip
 
 
@@ -39,8 +39,8 @@ def entry(scenario: Scenario, outcome: Outcome, times: int, seconds: float) -> d
 def passed(report: dict[str, Any]) -> bool:
     """Whether no fault lost or doubled anything, all of it was watched, and the oracle caught the stock worker.
 
-    A run that judged nothing has not passed, nor has a fault that never struck while records flowed, or that had no outcome
-    or no undoing to lose, nor a run whose stock worker was wrong only because it never worked.
+    A run that judged nothing has not passed, nor has a fault that never struck while records flowed, or that had no outcome,
+    no undoing or no alert to lose, nor a run whose stock worker was wrong only because it never worked.
     """
     judged = [fault for fault in report["faults"] if not fault.get("skipped")]
     stock = report["stock_faust"]
@@ -51,7 +51,9 @@ def _withstood(fault: dict[str, Any]) -> bool:
     """Whether a fault was brought about and watched, and did no harm; the control is a run without one."""
     struck = fault["fault"] == CONTROL or (fault["times"] > 0 and fault["under_load"] > 0)
     watched = fault["scrapes"] > 0 and fault["commit_samples"] > 0
-    return bool(struck and watched and fault["outcomes"] and fault["reversals"] and not fault["problems"])
+    return bool(
+        struck and watched and fault["outcomes"] and fault["reversals"] and fault["alerts"] and not fault["problems"]
+    )
 
 
 def _caught(stock: dict[str, Any]) -> bool:
@@ -71,7 +73,7 @@ def table(faults: Sequence[dict[str, Any]], stock: dict[str, Any] | None) -> str
     names = list(INVARIANTS)
     header = (
         f"{'fault':<38} {'times':>5} {'events':>8} {'lost':>6} {'double':>6} {'outcomes':>8} {'undone':>6} {'lost':>6} "
-        f"{'double':>6}  {' '.join(names)}  seconds"
+        f"{'double':>6} {'alerts':>6}  {' '.join(names)}  seconds"
     )
     lines = [header, "-" * len(header)]
     for fault in faults:

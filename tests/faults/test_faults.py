@@ -28,6 +28,7 @@ def test_nothing_is_lost_or_counted_twice(kafka: str, topic_prefix: str, tmp_pat
     assert (fault["lost_outcomes"], fault["double_counted_outcomes"]) == (0, 0)
     assert fault["outcomes"] > 0
     assert fault["reversals"] > 0
+    assert fault["alerts"] > 0
     assert all(fault["invariants"].values())
     assert fault["times"] > 0
     assert fault["under_load"] > 0

@@ -4,6 +4,7 @@ import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable
+from random import Random
 from typing import Any, NamedTuple
 
 import orjson
@@ -12,7 +13,9 @@ import pytest
 from streams.core.reasons import Reason
 from streams.core.topics import OUTCOMES, USAGE
 from streams.simulation import POISON, simulate
+from tests.engine_runs import EngineRun
 from tests.faults import load
+from tests.faults.alert_oracle import circling
 from tests.faults.judge import Meta, Outputs, judge
 from tests.faults.load import PARTITIONS, partition_of
 from tests.faults.oracle import SIZES_MS, Expected, Fates, Place, Rules, Totals, expect, parse
@@ -75,6 +78,16 @@ class TestRules:
         first = event(1, request_id="r", input_tokens=7)
         fields = {"source": "litellm", "request_id": "r", "input_tokens": 7, **second}
         assert judged(first, event(2, **fields)).applied == applied
+
+    def test_a_prompt_that_was_sent_in_the_workflow_before_is_repeated(self) -> None:
+        prompts = ("f" * 16, "0123" + "a" * 12, "f" * 12 + "4567", "4567" + "b" * 12, "whole", "whole", "")
+        log = [event(number, prompt_fingerprint=prompt) for number, prompt in enumerate(prompts)]
+        other = event(99, workflow="other", prompt_fingerprint="whole")
+        (total,) = (
+            totals for place, totals in judged(*log, other).totals.items()
+            if place.workflow is None and place.size_ms == SIZES_MS[0]
+        )  # fmt: skip
+        assert (total.calls, total.calls_with_fingerprint, total.repeated_calls) == (8, 7, 2)
 
     def test_lateness_is_judged_at_five_minute_borders(self) -> None:
         newest = _START + 7_200_000 + 11 * _MINUTE
@@ -177,6 +190,51 @@ class TestOutcomeRules:
         result = came(outcome(1, ref="repo#1"), outcome(2, **{"source": "warehouse", "ref": "repo#1", **second}))
         assert result.applied == applied
 
+    @pytest.mark.parametrize(
+        ("times", "applied"),
+        [
+            # Each source tells of each time once.
+            ([("a", 0), ("a", 60), ("b", 0), ("b", 60)], 2),
+            ([("a", 0), ("b", 0), ("b", 0)], 2),
+            ([("a", 0), ("b", 0), ("c", 0)], 1),
+            # The nearest is meant, of two as near the earlier.
+            ([("a", 0), ("a", 600), ("b", 500), ("c", 1_200)], 2),
+            ([("a", 600), ("a", 0), ("b", 300), ("b", -500)], 3),
+            ([("a", 0), ("a", 600), ("b", 300), ("b", 1_300)], 2),
+        ],
+    )
+    def test_of_the_times_that_a_thing_happened_the_nearest_is_meant(
+        self, times: list[tuple[str, int]], applied: int
+    ) -> None:
+        log = [
+            outcome(number, _START + seconds * 1_000, source=source, ref="repo#1")
+            for number, (source, seconds) in enumerate(times)
+        ]
+        assert came(*log).applied == applied
+
+    @pytest.mark.parametrize("seed", range(20))
+    def test_the_engine_takes_the_same_outcomes_for_the_same(self, seed: int) -> None:
+        rng = Random(seed)
+        log = [
+            outcome(
+                number, _START + rng.randrange(3_000) * 1_000, source=rng.choice("abc"), ref=rng.choice("xy"),
+                kind=rng.choice(("change_merged", "change_reverted")), verdict=rng.choice(("accepted", "rejected")),
+            )
+            for number in range(60)
+        ]  # fmt: skip
+        log += [
+            undoing(
+                number, rng.randrange(number), at_ms=_START + rng.randrange(3_000) * 1_000, source=rng.choice("abc"),
+                ref="z", attributes={"reverses_source": rng.choice("abc")},
+            )
+            for number in range(60, 90)
+        ]  # fmt: skip
+        run = EngineRun()
+        run.feed_outcomes(*log, now=_RULES.now_ms)
+        expected = came(*log)
+        assert (run.counts.applied, run.counts.duplicate) == (expected.applied, expected.duplicates)
+        assert expected.duplicates > 10
+
     def test_an_undoing_reaches_what_another_source_had_told_first(self) -> None:
         told = outcome(1, ref="repo#1"), outcome(2, ref="repo#1", source="warehouse")
         result = came(*told, undoing(3, 2, source="warehouse"))
@@ -227,6 +285,7 @@ def _kpi(place: Place, totals: Totals, results: Results) -> dict[str, Any]:
     return {
         **sums, "team": place.team, "workflow": place.workflow, "window_size_ms": place.size_ms,
         "window_start": place.start_ms, "revision": 1, "runs": len(totals.runs), "runs_exact": True,
+        "duplicate_ratio": totals.repeated_calls / totals.calls_with_fingerprint if totals.calls_with_fingerprint else None,
         "spend_micro_usd": spend if priced else None, "cycle_times": len(cycle),
         "first_event": totals.first_event if totals.calls else None,
         "last_event": totals.last_event if totals.calls else None,
@@ -237,7 +296,7 @@ def _kpi(place: Place, totals: Totals, results: Results) -> dict[str, Any]:
         "orphan_spend_ratio": results.cohort_orphan_spend_micro_usd / results.cohort_spend_micro_usd
         if results.cohort_spend_micro_usd else None,
         "outcome_coverage": results.cohort_runs_with_outcome / results.cohort_runs if results.cohort_runs else None,
-        **dict.fromkeys(("withheld", "active_actors", "licensed_actors", "adoption", "depth", "duplicate_ratio")),
+        **dict.fromkeys(("withheld", "active_actors", "licensed_actors", "adoption", "depth")),
     }  # fmt: skip
 
 
@@ -256,7 +315,10 @@ class Case(NamedTuple):
         usage, outcomes = (
             {number: self.values[Log(topic, number)] for number in range(PARTITIONS)} for topic in (USAGE, OUTCOMES)
         )
-        return expect_both(usage, outcomes, partition_of, self.rules)
+        alerts = [
+            alert for number, log in usage.items() for alert in circling(log.items(), number, partition_of, self.rules)
+        ]
+        return expect_both(usage, outcomes, partition_of, self.rules)._replace(alerts=alerts)
 
 
 @pytest.fixture(scope="module")
@@ -268,7 +330,7 @@ def log() -> Case:
         there[len(there)] = record.value
     produced = Counter({log: len(there) for log, there in values.items()})
     made = Case(dict(values), produced, _RULES._replace(outcomes_expected=load.teams_with_outcomes(records)))
-    for topic, fates in zip((USAGE, OUTCOMES), made.expected, strict=True):
+    for topic, fates in zip((USAGE, OUTCOMES), made.expected[:2], strict=True):
         for wanted in fates.values():
             for home, value in wanted.rerouted:
                 there = values[Log(topic, home)]
@@ -314,8 +376,16 @@ def case(log: Case) -> tuple[Expectation, Outputs]:
         + [LocalStore("worker-2", p, 1, {b"k": b"v"}) for p in partitions],
         changelog=changelog,
         identity_violations=[],
+        alerts=[
+            (partition_of(alert["team"]), record)
+            for alert in expected.alerts
+            for record in (dict(alert), {**alert, **_END, "updated_at": alert["updated_at"] + 86_400_000})
+        ],
     )  # fmt: skip
     return expected, outputs
+
+
+_END = {"state": "resolved", "reason": "resolved", "revision": 2}
 
 
 def _reason(reason: str) -> str:
@@ -337,7 +407,7 @@ def _payload(value: bytes | None) -> bytes:
 def test_what_is_right_passes(case: tuple[Expectation, Outputs]) -> None:
     expected, outputs = case
     assert judge(expected, outputs, partition_of).examples() == []
-    for fates in expected:
+    for fates in expected[:2]:
         assert sum(len(wanted.rerouted) for wanted in fates.values()) > 0
         assert {reason for wanted in fates.values() for reason in wanted.dead.values()} >= {"invalid", "far_future"}
     assert "too_late" in {reason for wanted in expected.usage.values() for reason in wanted.dead.values()}
@@ -555,7 +625,7 @@ def test_what_is_wrong_is_noticed(
         *(
             (_change(name, by), {"I1"}, 0, 0)
             for name, by in (
-                ("outcomes_by_run", 1), ("defects", 1), ("incidents", -1), ("ratings", 1), ("rating_sum", 0.0001),
+                ("repeated_calls", 1), ("calls_with_fingerprint", -1), ("outcomes_by_run", 1), ("defects", 1), ("incidents", -1), ("ratings", 1), ("rating_sum", 0.0001),
                 ("cycle_times", -1), ("cycle_time_p50_ms", 10**9), ("cycle_time_p90_ms", -(10**9)),
                 ("cost_per_accepted_micro_usd", 1), ("cohort_runs", -1), ("cohort_spend_micro_usd", 1),
                 ("cohort_orphan_runs", 1), ("cohort_orphan_spend_micro_usd", -1), ("cohort_runs_with_outcome", 1),
@@ -600,3 +670,71 @@ def test_the_identity_is_read_off_a_scrape() -> None:
     )
     assert identity_violations(page) == []
     assert len(identity_violations(page.replace("6.0", "5.0"))) == 1
+
+
+def test_every_run_in_circles_is_told_of(log: Case) -> None:
+    teams = {alert["team"] for alert in log.expected.alerts}
+    sent = {team for team in load.build(3, 12_000)[0] if team.key.startswith(load.LOOPING.encode())}
+    assert teams == {record.key.decode() for record in sent}
+    assert {partition_of(team) for team in teams} == set(range(PARTITIONS))
+
+
+def _drop_alert(outputs: Outputs) -> None:
+    outputs.alerts = outputs.alerts[2:]
+
+
+def _drop_first_revision(outputs: Outputs) -> None:
+    outputs.alerts = outputs.alerts[1:]
+
+
+def _drop_end(outputs: Outputs) -> None:
+    outputs.alerts = [outputs.alerts[0], *outputs.alerts[2:]]
+
+
+def _repeat(outputs: Outputs) -> None:
+    outputs.alerts = [outputs.alerts[0], *outputs.alerts]
+
+
+def _repeat_end(outputs: Outputs) -> None:
+    outputs.alerts = [*outputs.alerts[:2], outputs.alerts[1], *outputs.alerts[2:]]
+
+
+def _other_figures(outputs: Outputs) -> None:
+    partition, alert = outputs.alerts[0]
+    changed = {**alert, "sample_size": alert["sample_size"] + 1}
+    outputs.alerts = [(partition, changed), *outputs.alerts[1:]]
+
+
+def _other_partition(outputs: Outputs) -> None:
+    outputs.alerts = [((partition + 1) % PARTITIONS, alert) for partition, alert in outputs.alerts]
+
+
+def _invented(outputs: Outputs) -> None:
+    partition, alert = outputs.alerts[0]
+    outputs.alerts = [*outputs.alerts, (partition, {**alert, "alert_id": "runaway-of-nothing"})]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [_drop_alert, _drop_first_revision, _drop_end, _repeat, _repeat_end, _other_figures, _other_partition, _invented],
+)
+def test_what_is_wrong_with_alerts_is_noticed(
+    case: tuple[Expectation, Outputs], change: Callable[[Outputs], None]
+) -> None:
+    expected, outputs = case
+    change(outputs)
+    judgement = judge(expected, outputs, partition_of)
+    assert {name for name, holds in judgement.holds.items() if not holds} == {"I8"}
+    assert not judgement.passed
+
+
+def test_what_was_too_late_is_not_waited_for(log: Case) -> None:
+    """An alert is expected of what the worker took, whatever its clock kept it from."""
+    alert = log.expected.alerts[0]
+    partition = partition_of(alert["team"])
+    there = log.values[Log(USAGE, partition)]
+    team = f'"team":"{alert["team"]}"'.encode()
+    refused = [offset for offset, value in there.items() if value and team in value]
+    found = circling(there.items(), partition, partition_of, log.rules, refused)
+    assert alert["alert_id"] not in {one["alert_id"] for one in found}
+    assert alert in circling(there.items(), partition, partition_of, log.rules)

@@ -15,10 +15,11 @@ from confluent_kafka import (
     TopicPartition,
 )
 
-from streams.core.avro import DEAD_LETTER, KPI, SchemaCache
+from streams.core.alerts import Alert
+from streams.core.avro import ALERT, DEAD_LETTER, KPI, SchemaCache
 from streams.core.deadletters import DeadLetter
 from streams.core.kpis import Kpi
-from streams.core.topics import DEAD_LETTERS, KPIS
+from streams.core.topics import ALERTS, DEAD_LETTERS, KPIS
 from streams.core.windows import Window
 from streams.topics_admin import apply
 
@@ -104,12 +105,15 @@ class Log:
     ``schemas`` are those of a registry, where the worker has one.
     """
 
-    def __init__(self, brokers: str, prefix: str, *, schemas: SchemaCache | None = None) -> None:
+    def __init__(
+        self, brokers: str, prefix: str, *, schemas: SchemaCache | None = None, partitions: int = PARTITIONS
+    ) -> None:
         self.brokers = brokers
         self.prefix = prefix
         self.group = f"{prefix}assay"
         self._schemas = schemas
-        apply(brokers, prefix=prefix, app_id="assay", partitions=PARTITIONS, replication_factor=1)
+        self.partitions = partitions
+        apply(brokers, prefix=prefix, app_id="assay", partitions=partitions, replication_factor=1)
 
     def put(self, topic: str, records: Iterable[Record], through: Producer | None = None) -> list[Record]:
         """Send records in order and wait until they are in the log; gives them with their offsets."""
@@ -148,12 +152,12 @@ class Log:
                 "fetch.wait.max.ms": 20,
             }
         )
-        places = [TopicPartition(self.prefix + topic, number, OFFSET_BEGINNING) for number in range(PARTITIONS)]
+        places = [TopicPartition(self.prefix + topic, number, OFFSET_BEGINNING) for number in range(self.partitions)]
         records: list[Record] = []
         try:
             consumer.assign(places)
             at_end: set[int] = set()
-            while len(at_end) < PARTITIONS:
+            while len(at_end) < self.partitions:
                 for message in consumer.consume(5_000, timeout=0.2):
                     problem, partition, offset = message.error(), message.partition(), message.offset()
                     assert partition is not None
@@ -176,11 +180,15 @@ class Log:
         """All dead letters."""
         return [DEAD_LETTER.decode(record.value or b"", self._schemas) for record in self.read(DEAD_LETTERS)]
 
+    def alerts(self) -> list[Alert]:
+        """All revisions of all alerts."""
+        return [ALERT.decode(record.value or b"", self._schemas) for record in self.read(ALERTS)]
+
     def ends(self, topic: str) -> dict[int, int]:
         """Behind the last record of each partition, markers included."""
         reader = Consumer({"bootstrap.servers": self.brokers, "group.id": f"{self.prefix}reader"})
         try:
-            places = {number: TopicPartition(self.prefix + topic, number) for number in range(PARTITIONS)}
+            places = {number: TopicPartition(self.prefix + topic, number) for number in range(self.partitions)}
             return {number: reader.get_watermark_offsets(place, timeout=10)[1] for number, place in places.items()}
         finally:
             reader.close()
@@ -189,7 +197,7 @@ class Log:
         """How far the worker's group says it is, by partition; without those it has said nothing of."""
         member = Consumer({"bootstrap.servers": self.brokers, "group.id": self.group})
         try:
-            places = [TopicPartition(self.prefix + topic, number) for number in range(PARTITIONS)]
+            places = [TopicPartition(self.prefix + topic, number) for number in range(self.partitions)]
             found = member.committed(places, timeout=10)
         finally:
             member.close()

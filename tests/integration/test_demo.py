@@ -11,12 +11,16 @@ from pathlib import Path
 import pytest
 
 from deploy.local.demo_figures import Expected, Figures, Published, summary
+from streams.core.alerts import Alert
 from streams.core.deadletters import DeadLetter
 from streams.core.kpis import Kpi
+from streams.simulation.planted import INNOCENT, PLANTED
+from tests.unit.subscribers.alerts import alert
 
 KEYS = [
     "received", "applied", "duplicates", "dead_lettered", "late", "rerouted", "teams", "workflows", "windows",
-    "accepted", "reversed", "cost_per_accepted_micro_usd", "orphan_spend_ratio", "outcome_coverage", "events_per_second", "accounting_holds",
+    "accepted", "reversed", "cost_per_accepted_micro_usd", "orphan_spend_ratio", "outcome_coverage",
+    "alerts_by_detector", "events_per_second", "accounting_holds", "alerts_as_planted",
 ]  # fmt: skip
 SENT = 6_000
 WEEK = 604_800_000
@@ -55,6 +59,8 @@ def test_everything_is_accounted_for_and_nothing_is_left(kafka: str, topic_prefi
         "every figure of the demo shows something"
     )
     assert isinstance(result["reversed"], int)
+    assert {"target_chasing", "runaway", "budget_burn"} <= result["alerts_by_detector"].keys()
+    assert "busywork_automation" not in result["alerts_by_detector"], "the policy declares the schedule"
     fates = ("applied", "duplicates", "dead_lettered", "late", "rerouted")
     assert result["received"] == sum(result[fate] for fate in fates)
     assert result["received"] > SENT + result["rerouted"]
@@ -109,14 +115,16 @@ FIGURES = Figures(
 EXPECTED = Expected(applied=6, duplicates=1, dead_lettered=1, late=1, rerouted=2)
 
 
-def published(*, calls: int = 6, letters: int = 2, withheld: str | None = None) -> Published:
+def published(
+    *, calls: int = 6, letters: int = 2, withheld: str | None = None, alerts: list[Alert] | None = None
+) -> Published:
     kpi = Kpi(
         scope="team", team="a", window_size_ms=WEEK, window_start=0, window_end=WEEK, revision=1, withheld=withheld,
         calls=calls, errors=0, input_tokens=0, cache_read_tokens=0, cache_write_tokens=0, output_tokens=0,
         reasoning_tokens=0, priced_calls=0, unpriced_tokens=0, runs=0, runs_exact=True,
     )  # fmt: skip
     letter = DeadLetter(topic="t", partition=0, offset=0, reason="empty", detail="", payload=b"", received_at=0)
-    return Published({("team", "a", None, WEEK, 0): kpi}, [letter] * letters)
+    return Published({("team", "a", None, WEEK, 0): kpi}, [letter] * letters, alerts or [])
 
 
 def test_the_accounting_holds_only_if_metrics_topics_and_what_was_sent_agree() -> None:
@@ -128,3 +136,25 @@ def test_the_accounting_holds_only_if_metrics_topics_and_what_was_sent_agree() -
     assert not summary(FIGURES, published(withheld="group_minimum"), EXPECTED, 1.0)["accounting_holds"]
     assert not summary(FIGURES._replace(windows=2), published(), EXPECTED, 1.0)["accounting_holds"]
     assert not summary(FIGURES, published(), EXPECTED._replace(applied=5, duplicates=2), 1.0)["accounting_holds"]
+
+
+def alerts_of(*places: tuple[str, str, str | None]) -> list[Alert]:
+    return [
+        alert(str(number), detector=detector, team=team, workflow=workflow)
+        for number, (detector, team, workflow) in enumerate(places)
+    ]
+
+
+def test_alerts_are_as_planted_only_if_all_that_is_planted_is_told_of_and_the_innocent_is_not() -> None:
+    stranger = ("runaway", "payments", "refund-bot")
+    innocent = ("busywork_automation", *INNOCENT)
+    for places, right in (
+        (PLANTED, True),
+        ((*PLANTED, stranger), True),
+        (PLANTED[1:], False),
+        ((*PLANTED, innocent), False),
+        ((), False),
+    ):
+        said = summary(FIGURES, published(alerts=alerts_of(*places)), EXPECTED, 1.0)
+        assert said["alerts_as_planted"] is right, places
+        assert sum(said["alerts_by_detector"].values()) == len(places)

@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from deploy.alertmanager import MISSING, Alertmanager, installed, running
-from streams.core.topics import ALERTS
+from streams.core.topics import ALERTS, USAGE
+from streams.simulation.planted import planted
 from streams.topics_admin import apply
 from tests.integration.bridges import Bridge, publish, shown
-from tests.integration.workers import assay, eventually
+from tests.integration.records import LONG_AGO, Log, Record, home
+from tests.integration.workers import Worker, assay, eventually
 from tests.unit.subscribers.alerts import alert
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(installed() is None, reason=MISSING)]
@@ -136,6 +138,49 @@ def test_bridges_of_one_group_share_the_alerts_and_take_over_from_each_other(
         eventually("the other keeps the rest", firing, lambda them: them[1] == len(names - gone))
         eventually("the state is the topic's", lambda: set(shown(url)), lambda them: them == names - gone)
         assert second.stop() == 0
+
+
+def test_an_agent_in_a_loop_is_shown_until_it_has_stopped_for_hours(
+    kafka: str, topic_prefix: str, alertmanager: Alertmanager, tmp_path: Path
+) -> None:
+    """From the calls themselves to what Alertmanager shows, by a real worker and a real detector."""
+    start_ms = LONG_AGO - LONG_AGO % 86_400_000
+    calls = [event for event in planted(start_ms).usage if event["run_id"] == "returns-loop"]
+    later = {
+        **calls[-1],
+        "event_id": "later",
+        "run_id": "later",
+        "occurred_at": calls[-1]["occurred_at"] + 8 * 3_600_000,
+    }
+    log = Log(kafka, topic_prefix)
+    # Only event time may end it: the clock is years ahead.
+    patient = {"ASSAY_WINDOWS__IDLE_SECONDS": "86400"}
+
+    def send(events: list[dict[str, object]]) -> None:
+        log.put(USAGE, [Record(home("returns"), json.dumps(event).encode()) for event in events])
+
+    with (
+        Worker(kafka, topic_prefix, tmp_path / "worker", patient) as worker,
+        bridge(tmp_path, kafka, topic_prefix, alertmanager.url) as running_bridge,
+    ):
+        worker.start().ready()
+        send(calls)
+        found = eventually("it is shown", lambda: shown(alertmanager.url))
+        (shown_alert,) = found.values()
+        labels = {name: said for name, said in shown_alert["labels"].items() if name != "alert_id"}
+        assert labels == {
+            "alertname": "AssayRunaway", "detector": "runaway", "family": "runaway", "severity": "critical",
+            "team": "returns", "workflow": "refund-agent",
+        }  # fmt: skip
+        assert "over and over" in shown_alert["annotations"]["summary"]
+        send([later])
+        eventually("it is over", lambda: shown(alertmanager.url), lambda them: not them)
+        # Ended by the worker's word, not by Alertmanager's patience.
+        told = lambda: running_bridge.metric("assay_forward_alerts_total", state="resolved")  # noqa: E731
+        assert eventually("told", told) == 1
+        assert [alert.state for alert in log.alerts()] == ["firing", "resolved"]
+        assert running_bridge.stop() == 0
+        assert worker.stop() == 0
 
 
 def test_a_topic_that_is_missing_is_said_in_a_sentence(kafka: str, topic_prefix: str) -> None:

@@ -11,10 +11,13 @@ from streams import replay as module
 from streams.core.events import UsageDecoder
 from streams.core.params import MIN_ACTORS, EngineParams
 from streams.core.pseudonyms import Pseudonyms
+from streams.detectors import JUDGES
 from streams.replay import Summary, newest_until, replay
 from streams.simulation import DEFAULT_START_MS, simulate
+from streams.simulation.planted import SPAN_MS, planted
 
 _NOW_MS = DEFAULT_START_MS + 86_400_000
+_MONDAY_MS = DEFAULT_START_MS
 
 
 def run(*paths: Path, key: bytes = b"k" * 16, min_actors: int = 0) -> tuple[Summary, bytes, bytes]:
@@ -123,3 +126,29 @@ def test_the_clock_of_a_replay_is_the_newest_event_that_is_not_in_the_future(fil
     assert newest(999) == 9
     assert newest(1_000) == 1_000
     assert newest(3) == 3
+
+
+def test_what_came_of_a_day_is_known_when_it_is_judged_however_large_chunks_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thousand lines are days of a small team; its outcomes must not wait for them."""
+    history = planted(_MONDAY_MS)
+    paths = tmp_path / "usage.jsonl", tmp_path / "outcomes.jsonl"
+    for path, events in zip(paths, (history.usage, history.outcomes), strict=True):
+        path.write_text("".join(json.dumps(event) + "\n" for event in events))
+
+    def figures() -> tuple[Summary, bytes, bytes]:
+        kpis, alerts = io.BytesIO(), io.BytesIO()
+        summary = replay(
+            paths[:1], paths[1:], params=EngineParams(min_actors=0), decoder=UsageDecoder(), judges=JUDGES,
+            pseudonyms=Pseudonyms(b"k" * 16), now_ms=_MONDAY_MS + SPAN_MS, kpis_out=kpis, alerts_out=alerts,
+        )  # fmt: skip
+        assert summary.applied == len(history.usage) + len(history.outcomes)
+        return summary, kpis.getvalue(), alerts.getvalue()
+
+    whole = figures()
+    assert whole[2]
+    monkeypatch.setattr(module, "_CHUNK", 5)
+    parts = figures()
+    assert parts[2] == whole[2]
+    assert parts == whole
