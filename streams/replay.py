@@ -18,6 +18,7 @@ from streams.core.outcomes import OutcomeDecoder, OutcomeEvent
 from streams.core.prices import PriceBook
 from streams.core.pseudonyms import Pseudonyms
 from streams.core.topics import OUTCOMES, USAGE
+from streams.core.windows import Window
 from streams.state.memory import MemoryStore
 
 __all__ = ["Source", "Summary", "newest_until", "replay"]
