@@ -51,8 +51,8 @@ _Taken = tuple[
     str, str, int, str, str, str | None, str | None, str | None, str | None, str | None, str, str,
     int, int, int, int, int, int | None, str, str, str | None, dict[str, str],
 ]  # fmt: skip
-#: What was asked on the same day is asked again: the day's prompts are remembered until the grace of their day is over.
-_ASKED_MS: Final = 86_400_000
+#: What was asked on the same day or the day before is asked again: prompts are remembered until the grace of both is over.
+_ASKED_MS: Final = 2 * 86_400_000
 _MOST_CALLS: Final = 4_000_000
 _MOST_TOOLS: Final = 10_000
 _IDS: Final = b"i"
@@ -159,13 +159,17 @@ class Engine:
         old_requests = self._requests.find([request for request in requests if request])
         calls: list[int] = []
         asked: list[int] = []
+        before: list[int] = []
         old_calls: dict[int, int] = {}
         if self._detect is not None:
             calls = identity.call_hashes(events, self._params.seed)
             asked = identity.asked_on_day(calls, events)
-            old_calls = self._calls.find([each for each in asked if each])
+            before = identity.asked_on_day(calls, events, 1)
+            old_calls = self._calls.find([each for part in (asked, before) for each in part if each])
         self._stopwatch("dedupe")
-        self._apply(chunk, events, places, ids, requests, old_ids, old_requests, calls, asked, old_calls, now_ms)
+        self._apply(
+            chunk, events, places, ids, requests, old_ids, old_requests, calls, asked, before, old_calls, now_ms
+        )
         if decoded.rejected:
             self._in_order(first)
         self._stopwatch("aggregate")
@@ -211,7 +215,7 @@ class Engine:
 
     def _apply(  # noqa: PLR0912, PLR0915  (one loop, see below)
         self, chunk: Chunk, events: Sequence[UsageEvent], places: Sequence[int], ids: list[int], requests: list[int],
-        old_ids: dict[int, int], old_requests: dict[int, int], calls: list[int], asked: list[int], old_calls: dict[int, int],
+        old_ids: dict[int, int], old_requests: dict[int, int], calls: list[int], asked: list[int], before: list[int], old_calls: dict[int, int],
         now_ms: int,
     ) -> None:  # fmt: skip
         """The loop over events: everything that it reads often is a local, as it costs most of all stages."""
@@ -313,6 +317,10 @@ class Engine:
                             repeat = 1
                         elif part:
                             fresh_calls[part] = 0
+                    if not repeat:
+                        for part in before[band : band + 4]:
+                            if part in fresh_calls or part in old_calls:
+                                repeat = 1
                 watch.count(
                     at, prompt, read, output, known, -1 if reported is None else reported, cost, in_vain, actor,
                     trigger in {"schedule", "ci"}, run is not None, run is not None and run.calls == 1, repeat,

@@ -38,7 +38,7 @@ class Feature(IntEnum):
     FINGERPRINTED = 8
     """Calls with a fingerprint of their prompt."""
     REPEATS = 9
-    """Those whose fingerprint, or one close to it, had been seen in the workflow earlier that day."""
+    """Those whose fingerprint, or one close to it, had been seen in the workflow on that day or the one before."""
     REPEAT_SPEND = 10
     WITH_RUN = 11
     ATTRIBUTED = 12

@@ -71,8 +71,8 @@ def call_hashes(events: list[UsageEvent], seed: int) -> list[int]:
     return found
 
 
-def asked_on_day(calls: list[int], events: list[UsageEvent]) -> list[int]:
-    """Hashes of what was asked, and on which UTC day: what is asked again on another day is asked anew.
+def asked_on_day(calls: list[int], events: list[UsageEvent], ago: int = 0) -> list[int]:
+    """Hashes of what was asked, and on which UTC day, or so many days before: remembered by day, not for a time.
 
     So that what counts as a repetition follows from the log alone, and not from when a memory forgets.
     """
@@ -80,7 +80,7 @@ def asked_on_day(calls: list[int], events: list[UsageEvent]) -> list[int]:
     known, mark, band = -1, 0, 0
     for event in events:
         if calls[band]:
-            day = event.occurred_at // _DAY_MS
+            day = event.occurred_at // _DAY_MS - ago
             if day != known:
                 known, mark = day, xxh3_64_intdigest(b"%d" % day)
             found += [call ^ mark if call else 0 for call in calls[band : band + 4]]

@@ -224,8 +224,8 @@ def test_few_unrelated_texts_share_a_band() -> None:
 DAY_MS = 86_400_000
 
 
-def test_what_is_asked_again_the_same_day_is_a_repetition_and_the_next_day_it_is_not() -> None:
-    """Whenever it was on that day; the calls of a run are compared without their day."""
+def test_what_is_asked_again_is_known_by_its_day() -> None:
+    """Whenever it was on that day; so the day before can be asked for. The calls of a run are compared without it."""
     events = [
         event(prompt_fingerprint=SIMHASH, occurred_at=at)
         for at in (MONDAY, MONDAY + DAY_MS - 1, MONDAY + DAY_MS, MONDAY - 1)
@@ -236,6 +236,7 @@ def test_what_is_asked_again_the_same_day_is_a_repetition_and_the_next_day_it_is
     assert asked[:4] == asked[4:8]
     assert len(set(asked)) == 12
     assert 0 not in asked
+    assert asked_on_day(calls, events, 1)[8:12] == asked[:4]
 
 
 def test_what_has_no_fingerprint_was_asked_on_no_day() -> None:
