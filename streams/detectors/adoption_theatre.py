@@ -1,8 +1,8 @@
 """Adoption theatre: many touch the tool once, on the same day, and that was it.
 
 The share of the week's members who were at work on one day only with a few calls, against the weeks before, by an exact
-binomial test. Two signals: that share is up, and the touches fall on one day, while outcomes do not rise. Needs 20 members in
-the week: with 20 a share of 60 % against 20 % is seen with a power of 0.94 at alpha 0.01.
+binomial test. Two signals: that share is up, and the touches fall on one day, while outcomes do not rise. Needs 12 members
+at work in the week; with 20 a share of 60 % against 20 % is seen with a power of 0.94 at alpha 0.01.
 
 Source: exact binomial test; Microsoft's vivainsights for the vocabulary of habits.
 """

@@ -47,13 +47,14 @@ def detect(snapshot: Snapshot, params: DetectorPolicy) -> Verdict:
     if score < 1:
         return Clear(max(0.0, score))
     money = snapshot.recent(Feature.SPEND, 7) * max(0.0, 1 - 1 / up)
+    cost = f", for about {usd(money)} more a week" if money > 0 else ""
     return Finding(
         score=score, days=7, observed=week.gini, expected=ordinary, sample_size=week.people,
-        money_micro_usd=int(money),
+        money_micro_usd=int(money) if money > 0 else None,
         evidence={"lead": lead, "spend_ratio": up},
         summary=(
-            f"Use is far more concentrated than in the weeks before, and those who use most pull away, for about {usd(money)} more "
-            "a week; outcomes are flat."
+            f"Use is far more concentrated than in the weeks before, and those who use most pull away{cost}; "
+            "outcomes are flat."
         ),
     )  # fmt: skip
 

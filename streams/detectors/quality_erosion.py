@@ -2,8 +2,8 @@
 
 Defects, incidents and undone outcomes per accepted one of the last week against the four weeks before, the organisation's
 movement taken out: bugs and incidents drift for everyone, and without that step every team fires. Two signals: what breaks
-is up (or work takes longer), and spend is up. Needs 13 bad events to see three times as many, 33 for twice (exact Poisson
-tests at 0.001).
+is up (or work takes longer), and spend is up. Needs 8 bad events; 13 show three times as many as usual, 33
+twice (exact Poisson tests at 0.001).
 
 Source: Montgomery, "Introduction to Statistical Quality Control", u charts; difference in differences as usual.
 """

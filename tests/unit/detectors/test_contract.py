@@ -193,7 +193,7 @@ def test_its_module_cites_a_source_and_says_how_much_it_needs(detector: Detector
     assert re.search(r"\bNeeds? |\bneed\b|or more\b", said.partition("Source:")[0])
     number = _NUMBERS.get(detector.min_sample, "nothing")
     stated = re.search(rf"\b({detector.min_sample}|{number})\b", said)
-    assert stated or detector.name in {"adoption_theatre", "quality_erosion"}
+    assert stated
 
 
 @pytest.mark.parametrize("detector", [it for it in REGISTRY if it.detect is not None], ids=SLOW)
