@@ -711,7 +711,8 @@ def _other_partition(outputs: Outputs) -> None:
 
 def _invented(outputs: Outputs) -> None:
     partition, alert = outputs.alerts[0]
-    outputs.alerts = [*outputs.alerts, (partition, {**alert, "alert_id": "runaway-of-nothing"})]
+    nobody = next(f"{load.LOOPING}{n}" for n in range(99, 999) if partition_of(f"{load.LOOPING}{n}") == partition)
+    outputs.alerts = [*outputs.alerts, (partition, {**alert, "alert_id": "runaway-of-nothing", "team": nobody})]
 
 
 @pytest.mark.parametrize(
@@ -726,6 +727,18 @@ def test_what_is_wrong_with_alerts_is_noticed(
     judgement = judge(expected, outputs, partition_of)
     assert {name for name, holds in judgement.holds.items() if not holds} == {"I8"}
     assert not judgement.passed
+
+
+def test_another_alert_of_a_place_may_follow_only_when_the_first_has_ended(
+    case: tuple[Expectation, Outputs],
+) -> None:
+    expected, outputs = case
+    first, end, *others = outputs.alerts
+    again = [(partition, {**alert, "alert_id": "runaway-again"}) for partition, alert in (first, end)]
+    outputs.alerts = [first, end, *again, *others]
+    assert judge(expected, outputs, partition_of).passed
+    outputs.alerts = [first, again[0], end, again[1], *others]
+    assert not judge(expected, outputs, partition_of).holds["I8"]
 
 
 def test_what_was_too_late_is_not_waited_for(log: Case) -> None:
