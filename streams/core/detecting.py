@@ -152,7 +152,10 @@ class Detect:
     # ------------------------------------------------------------------------------------------------- time passes
 
     def tick(self, closing_ms: int, effects: Effects) -> None:
-        """Judge every step and every day that is over."""
+        """Judge every step and every day that is over, once anything has come in."""
+        if not self.watches and not self.step:
+            # Time passes in an empty shard, too: a change without a record could not be committed.
+            return
         step = closing_ms // STEP_MS
         if step > self.step:
             if self.step:

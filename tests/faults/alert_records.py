@@ -18,7 +18,8 @@ def violations(
 ) -> list[str]:  # fmt: skip
     """Revisions are 1, 2, 3, ... in log order, nothing follows an end, and runs in circles are told of as expected.
 
-    ``expected`` are first records, ``alerts`` partitions and records in log order.
+    ``expected`` are first records, ``alerts`` partitions and records in log order. When a partition's clock has closed hours
+    in the midst of a run, its alert ends and another begins: of each team the first one is expected.
     """
     told, found = _lives(alerts, partition_for)
     wanted = {alert["alert_id"]: alert for alert in expected}
@@ -33,8 +34,9 @@ def violations(
             found.append(f"{name}: {said}")
         if records[-1]["state"] != "resolved":
             found.append(f"{name} of {alert['team']} has no end")
+    teams = {alert["team"] for alert in wanted.values()}
     for name, (first, *_) in told.items():
-        if first["team"].startswith(LOOPING) and first["detector"] == "runaway" and name not in wanted:
+        if first["team"].startswith(LOOPING) and first["detector"] == "runaway" and first["team"] not in teams:
             found.append(f"{name} of {first['team']} is about nothing")
     return found
 
@@ -45,9 +47,13 @@ def _lives(
     """The records of each alert in log order, and what is wrong with their order."""
     told: dict[str, list[dict[str, Any]]] = defaultdict(list)
     found: list[str] = []
+    open_: dict[tuple[str, str, str | None], str] = {}
     for partition, alert in alerts:
         name = alert["alert_id"]
         before = told[name]
+        place = alert["detector"], alert["team"], alert["workflow"]
+        if open_.setdefault(place, name) != name:
+            found.append(f"{name} begins before {open_[place]} of the same place has ended")
         if partition != partition_for(alert["team"]):
             found.append(f"{name} was published in partition {partition}")
         if alert["revision"] != len(before) + 1:
@@ -58,5 +64,6 @@ def _lives(
             changed = {field for field in alert if before and alert[field] != before[-1][field]}
             if not before or changed - _AT_THE_END:
                 found.append(f"{name}: its end changes {sorted(changed) or 'nothing, for it never began'}")
+            open_.pop(place, None)
         before.append(alert)
     return told, found

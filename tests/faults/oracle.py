@@ -7,9 +7,8 @@ The rules, per partition and in log order:
   unchanged, and counts where it lands.
 * A second (source, event_id) is a duplicate. So is a second request id from another source, if both agree on prompt
   tokens, output tokens and, within 900 s, on the time; otherwise both count.
-* A call repeats an earlier one of its workflow if their fingerprints are equal, or if both have 16 digits and agree in
-  four digits at the same place, the first, fifth, ninth or thirteenth on. (All of a load lies within a day, the time for
-  which that is remembered.)
+* A call repeats an earlier one of its workflow and UTC day if their fingerprints are equal, or if both have 16 digits and agree in
+  four digits at the same place, the first, fifth, ninth or thirteenth on.
 * The watermark is the newest event time less the lateness. An event is too late if its 5-minute window ended a grace
   before the last 5-minute border that the watermark has passed.
 
@@ -156,7 +155,7 @@ class Expected(Fates):
     runs: dict[tuple[str, str], RunTotals] = field(default_factory=dict)
     unpublished: int = 0
     newest_ms: int = 0
-    prompts: set[tuple[str, str, int, str]] = field(default_factory=set)
+    prompts: set[tuple[str, str, int, int, str]] = field(default_factory=set)
 
     def apply(self, event: Mapping[str, Any], rules: Rules) -> None:
         """Count an event."""
@@ -180,9 +179,8 @@ class Expected(Fates):
         if not said:
             return False
         texts = [said[place : place + 4] for place in (0, 4, 8, 12)] if len(said) == 16 else [said]
-        parts = {
-            (event["team"], event["workflow"], place, text) for place, text in enumerate(texts, start=len(said) == 16)
-        }
+        day, first = event["occurred_at"] // DAY_MS, int(len(said) == 16)
+        parts = {(event["team"], event["workflow"], day, place, text) for place, text in enumerate(texts, start=first)}
         repeats = not parts.isdisjoint(self.prompts)
         self.prompts |= parts
         return repeats

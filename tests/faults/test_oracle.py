@@ -83,6 +83,10 @@ class TestRules:
         prompts = ("f" * 16, "0123" + "a" * 12, "f" * 12 + "4567", "4567" + "b" * 12, "whole", "whole", "")
         log = [event(number, prompt_fingerprint=prompt) for number, prompt in enumerate(prompts)]
         other = event(99, workflow="other", prompt_fingerprint="whole")
+        tomorrow = judged(
+            event(1, prompt_fingerprint="whole"), event(2, _START + 86_400_000, prompt_fingerprint="whole")
+        )
+        assert not any(totals.repeated_calls for totals in tomorrow.totals.values())
         (total,) = (
             totals for place, totals in judged(*log, other).totals.items()
             if place.workflow is None and place.size_ms == SIZES_MS[0]
@@ -711,7 +715,8 @@ def _other_partition(outputs: Outputs) -> None:
 
 def _invented(outputs: Outputs) -> None:
     partition, alert = outputs.alerts[0]
-    outputs.alerts = [*outputs.alerts, (partition, {**alert, "alert_id": "runaway-of-nothing"})]
+    nobody = next(f"{load.LOOPING}{n}" for n in range(99, 999) if partition_of(f"{load.LOOPING}{n}") == partition)
+    outputs.alerts = [*outputs.alerts, (partition, {**alert, "alert_id": "runaway-of-nothing", "team": nobody})]
 
 
 @pytest.mark.parametrize(
@@ -726,6 +731,18 @@ def test_what_is_wrong_with_alerts_is_noticed(
     judgement = judge(expected, outputs, partition_of)
     assert {name for name, holds in judgement.holds.items() if not holds} == {"I8"}
     assert not judgement.passed
+
+
+def test_another_alert_of_a_place_may_follow_only_when_the_first_has_ended(
+    case: tuple[Expectation, Outputs],
+) -> None:
+    expected, outputs = case
+    first, end, *others = outputs.alerts
+    again = [(partition, {**alert, "alert_id": "runaway-again"}) for partition, alert in (first, end)]
+    outputs.alerts = [first, end, *again, *others]
+    assert judge(expected, outputs, partition_of).passed
+    outputs.alerts = [first, again[0], end, again[1], *others]
+    assert not judge(expected, outputs, partition_of).holds["I8"]
 
 
 def test_what_was_too_late_is_not_waited_for(log: Case) -> None:

@@ -15,6 +15,7 @@ from streams.core.pseudonyms import Pseudonyms, iso_week
 from streams.core.reasons import Reason
 from streams.core.topics import OUTCOMES, USAGE
 from streams.core.windows import Window
+from streams.detectors import JUDGES
 from streams.state.memory import MemoryStore
 from tests.engine_runs import (
     DAY,
@@ -511,6 +512,13 @@ def test_an_idle_partition_closes_its_windows() -> None:
     assert run.kpis == []
     run.idle(MONDAY + 6 * MINUTE)
     assert revisions(run, "review", FIVE, MONDAY) == [(1, 1)]
+
+
+def test_a_partition_without_any_record_has_nothing_to_commit_however_long_it_is_idle() -> None:
+    """There is no offset that a transaction could commit with it."""
+    run = EngineRun(idle_ms=30_000, judges=JUDGES)
+    for seconds in (0, 31, 400, 90_000):
+        assert not run.idle(MONDAY + seconds * 1_000).writes
 
 
 def test_what_idle_time_closed_is_committed() -> None:
