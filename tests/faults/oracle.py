@@ -7,8 +7,8 @@ The rules, per partition and in log order:
   unchanged, and counts where it lands.
 * A second (source, event_id) is a duplicate. So is a second request id from another source, if both agree on prompt
   tokens, output tokens and, within 900 s, on the time; otherwise both count.
-* A call repeats an earlier one of its workflow and UTC day if their fingerprints are equal, or if both have 16 digits and agree in
-  four digits at the same place, the first, fifth, ninth or thirteenth on.
+* A call repeats an earlier one of its workflow, of its UTC day or the one before, if their fingerprints are equal, or if
+  both have 16 digits and agree in four digits at the same place, the first, fifth, ninth or thirteenth on.
 * The watermark is the newest event time less the lateness. An event is too late if its 5-minute window ended a grace
   before the last 5-minute border that the watermark has passed.
 
@@ -181,7 +181,8 @@ class Expected(Fates):
         texts = [said[place : place + 4] for place in (0, 4, 8, 12)] if len(said) == 16 else [said]
         day, first = event["occurred_at"] // DAY_MS, int(len(said) == 16)
         parts = {(event["team"], event["workflow"], day, place, text) for place, text in enumerate(texts, start=first)}
-        repeats = not parts.isdisjoint(self.prompts)
+        yesterday = {(team, workflow, day - 1, place, text) for team, workflow, day, place, text in parts}
+        repeats = not (parts | yesterday).isdisjoint(self.prompts)
         self.prompts |= parts
         return repeats
 

@@ -83,10 +83,11 @@ class TestRules:
         prompts = ("f" * 16, "0123" + "a" * 12, "f" * 12 + "4567", "4567" + "b" * 12, "whole", "whole", "")
         log = [event(number, prompt_fingerprint=prompt) for number, prompt in enumerate(prompts)]
         other = event(99, workflow="other", prompt_fingerprint="whole")
-        tomorrow = judged(
-            event(1, prompt_fingerprint="whole"), event(2, _START + 86_400_000, prompt_fingerprint="whole")
-        )
-        assert not any(totals.repeated_calls for totals in tomorrow.totals.values())
+        for days, repeated in ((1, True), (2, False)):
+            later = judged(
+                event(1, prompt_fingerprint="whole"), event(2, _START + days * 86_400_000, prompt_fingerprint="whole")
+            )
+            assert any(totals.repeated_calls for totals in later.totals.values()) is repeated
         (total,) = (
             totals for place, totals in judged(*log, other).totals.items()
             if place.workflow is None and place.size_ms == SIZES_MS[0]
