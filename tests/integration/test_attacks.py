@@ -20,7 +20,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from streams.core.kpis import Kpi
-from streams.core.topics import DEAD_LETTERS, KPIS, OUTCOMES, USAGE
+from streams.core.topics import ALERTS, DEAD_LETTERS, KPIS, OUTCOMES, USAGE
 from streams.core.windows import SIZES
 from tests.engine_runs import DAY, HOUR, MINUTE, WEEK, EngineRun
 from tests.integration.records import LONG_AGO, Log, Record, home
@@ -201,7 +201,8 @@ def test_nobody_is_found_in_what_a_worker_lets_out(kafka: str, topic_prefix: str
     assert reasons["invalid_json"] == len(broken)
     assert reasons["unknown_kind"] == len(outcomes[::8])
     let_out = {
-        "kpis": b"".join(record.value or b"" for record in log.read(KPIS)), "metrics": b"".join(scraper.texts),
+        "kpis": b"".join(record.value or b"" for record in log.read(KPIS)),
+        "alerts": b"".join(record.value or b"" for record in log.read(ALERTS)), "metrics": b"".join(scraper.texts),
         "pages": pages, "log": worker.log.encode(),
         "state": b"".join(record.value or b"" for record in log.read("assay-state-changelog")),
     }  # fmt: skip
