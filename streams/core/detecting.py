@@ -56,7 +56,7 @@ class Detect:
         self._asked = {it.name for it in judges.registry if params.policy.detector(it.name).enabled}
         self.watches: dict[tuple[str, str], Watch] = {}
         self._touched: list[Watch] = []
-        self._paces: dict[str, Pace] = {}
+        self.paces: dict[str, Pace] = {}
         self.episodes = Episodes(store, params.config_version, listener)
         meta = orjson.loads(store.get(keys.DETECT) or b"{}")
         #: The first day and the first step that are not judged; 0 as long as nothing came in.
@@ -64,7 +64,7 @@ class Detect:
         self.step: int = meta.get("step", 0)
         self._changed = False
         self._load()
-        self._judging = Judging(store, params, judges, self.watches, self._paces, self.episodes, self.touch)
+        self._judging = Judging(store, params, judges, self.watches, self.paces, self.episodes, self.touch)
 
     def _load(self) -> None:
         by_number: dict[int, Watch] = {}
@@ -79,7 +79,7 @@ class Detect:
         for team, known in self._policy.teams.items():
             if known.monthly_budget_micro_usd and "budget_burn" in self._asked:
                 profile = self._store.get(keys.PROFILE + team.encode())
-                pace = self._paces[team] = Pace(read_longs(profile) if profile else ())
+                pace = self.paces[team] = Pace(read_longs(profile) if profile else ())
                 prefix = keys.PACE + team.encode() + b"\0"
                 for key, data in self._store.range(prefix, prefix + b"\xff" * 9):
                     spend, calls = read_longs(data)
@@ -102,10 +102,6 @@ class Detect:
         if not watch.touched:
             watch.touched = True
             self._touched.append(watch)
-
-    def pace(self, team: str) -> Pace | None:
-        """The pace of a team that has a budget."""
-        return self._paces.get(team)
 
     def outcome(self, event: OutcomeEvent, workflow: str) -> None:
         """Count an outcome for the workflow that it was joined to; none stands for its team."""
@@ -182,7 +178,7 @@ class Detect:
 
     def _steps(self, start: int, end: int, effects: Effects) -> None:
         """Judge steps that are over: each as if it had been judged by itself, however many one event ends."""
-        for team, pace in sorted(self._paces.items()):
+        for team, pace in sorted(self.paces.items()):
             budget = self._policy.team(team).monthly_budget_micro_usd or 0
             for step in sorted(it for it in pace.steps if start <= it < end):
                 for every, judge in self._judges.tiers:
@@ -225,7 +221,7 @@ class Detect:
         for watch in self._touched:
             watch.drain(writes)
         self._touched = []
-        for team, pace in self._paces.items():
+        for team, pace in self.paces.items():
             prefix = keys.PACE + team.encode() + b"\0"
             for step in pace.forget(self.step, self.day):
                 writes[prefix + step.to_bytes(8, "big")] = None

@@ -28,6 +28,7 @@ from streams.core.intake import Chunk, Intake
 from streams.core.joining import Joiner
 from streams.core.outcomes import OutcomeDecoder
 from streams.core.overlay import Overlay
+from streams.core.pace import Pace
 from streams.core.params import EngineParams
 from streams.core.prices import PriceBook
 from streams.core.pseudonyms import Pseudonyms, iso_week
@@ -39,6 +40,7 @@ from streams.core.starters import Starters
 from streams.core.store import StateView
 from streams.core.teams import Teams
 from streams.core.topics import OUTCOMES
+from streams.core.watches import Watch
 from streams.core.windows import BASE_MS, SIZES, Watermark, Window
 
 __all__ = ["Chunk", "Engine", "EngineParams"]
@@ -233,6 +235,9 @@ class Engine:
         prices, divergence, checks = self._prices, self._params.divergence_permille, [0] * len(CHECKS)
         applied = duplicate = 0
         detect, fresh_calls, tools = self._detect, self._calls.fresh, self._tools
+        # Looked up here: the stage is not compiled, and calls into it cost more than what they look up.
+        watches: dict[tuple[str, str], Watch] = {} if detect is None else detect.watches
+        paces: dict[str, Pace] = {} if detect is None else detect.paces
         band = -4
         for event, place, identifier, request in zip(events, places, ids, requests, strict=True):
             band += 4
@@ -308,17 +313,19 @@ class Engine:
                 in_vain = status != "ok" if not attributes else tried_in_vain(status, attributes)
                 known = cost if reported is None else reported
                 prompt = fresh + read + write
-                watch = detect.watch(team, workflow)
+                watch = watches.get((team, workflow)) or detect.watch(team, workflow)
                 call = calls[band]
                 if call:
                     repeat = 0
-                    for part in asked[band : band + 4]:
+                    for place_of_band in range(band, band + 4):
+                        part = asked[place_of_band]
                         if part in fresh_calls or part in old_calls:
                             repeat = 1
                         elif part:
                             fresh_calls[part] = 0
                     if not repeat:
-                        for part in before[band : band + 4]:
+                        for place_of_band in range(band, band + 4):
+                            part = before[place_of_band]
                             if part in fresh_calls or part in old_calls:
                                 repeat = 1
                 watch.count(
@@ -328,9 +335,10 @@ class Engine:
                 )  # fmt: skip
                 if not watch.touched:
                     detect.touch(watch)
-                pace = detect.pace(team)
-                if pace is not None:
-                    pace.count(bucket, max(known, 0), 1)
+                if paces:
+                    pace = paces.get(team)
+                    if pace is not None:
+                        pace.count(bucket, max(known, 0), 1)
                 if run is not None:
                     made = tools.get(tool)
                     if made is None:
