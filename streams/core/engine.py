@@ -167,7 +167,8 @@ class Engine:
             calls = identity.call_hashes(events, self._params.seed)
             asked = identity.asked_on_day(calls, events)
             before = identity.asked_on_day(calls, events, 1)
-            old_calls = self._calls.find([each for part in (asked, before) for each in part if each])
+            # With the zeros of calls without a fingerprint, which no memory holds: leaving them out costs more.
+            old_calls = self._calls.find(asked + before)
         self._stopwatch("dedupe")
         self._apply(
             chunk, events, places, ids, requests, old_ids, old_requests, calls, asked, before, old_calls, now_ms
