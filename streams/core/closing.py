@@ -59,7 +59,7 @@ class Closer:
         self._horizon_ms = params.horizon_ms
         self._least = params.min_actors
         self._figures = figures
-        self._dirty = {keys.parse_row(key[1:]) for key, _ in store.range(keys.DIRTY, bytes([keys.DIRTY[0] + 1]))}
+        self._dirty = {keys.parse_row(key[1:]) for key, _ in store.range(*keys.all_of(keys.DIRTY))}
         self._closed = {size: size.bucket_of(watermark.closing_ms) for size in SIZES}
         self._sums: dict[Window, dict[int, dict[tuple[str, str], Sum]]] = {size: {} for size in SIZES[1:]}
         #: Buckets of open windows that rows have been entered in directly.

@@ -38,7 +38,6 @@ _STEPS_AN_HOUR: Final = 3_600_000 // STEP_MS
 _MOST_DAYS: Final = 70
 #: An alert of the fast path is over when nothing was found for so long.
 _OVER_MS: Final = {"runaway": 6 * 3_600_000, "budget_burn": 26 * 3_600_000}
-_SLOW: Final = ("runaway", "budget_burn")
 
 
 class Detect:
@@ -68,11 +67,11 @@ class Detect:
 
     def _load(self) -> None:
         by_number: dict[int, Watch] = {}
-        for key, data in self._store.range(keys.WATCH, _after(keys.WATCH)):
+        for key, data in self._store.range(*keys.all_of(keys.WATCH)):
             team, _, workflow = key[1:].decode().partition("\0")
             watch = Watch.decode(team, workflow, self._number(team, workflow), data)
             self.watches[team, workflow] = by_number[watch.number] = watch
-        for key, data in self._store.range(keys.STINT, _after(keys.STINT)):
+        for key, data in self._store.range(*keys.all_of(keys.STINT)):
             week, number, actor = (int.from_bytes(it, "big") for it in (key[1:5], key[5:13], key[13:21]))
             if number in by_number:
                 by_number[number].stints.setdefault(week, {})[actor] = Stint.decode(data)
@@ -180,7 +179,7 @@ class Detect:
         """Judge steps that are over: each as if it had been judged by itself, however many one event ends."""
         for team, pace in sorted(self.paces.items()):
             budget = self._policy.team(team).monthly_budget_micro_usd or 0
-            for step in sorted(it for it in pace.steps if start <= it < end):
+            for step in pace.between(start, end):
                 for every, judge in self._judges.tiers:
                     if (step + 1) % every == 0:
                         verdict = judge(pace, budget, step)
@@ -237,7 +236,3 @@ class Detect:
             self._changed = False
             meta: dict[str, Any] = {"day": self.day, "step": self.step}
             writes[keys.DETECT] = orjson.dumps(meta)
-
-
-def _after(prefix: bytes) -> bytes:
-    return bytes([prefix[0] + 1])

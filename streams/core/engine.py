@@ -298,21 +298,21 @@ class Engine:
             cost = UNPRICED if prices is None else computed_cost(prices, event)
             checks[check(reported, cost, fresh + read + write + output, divergence)] += 1
             number = 0
+            known = cost if reported is None else reported
+            in_vain = status != "ok" if not attributes else tried_in_vain(status, attributes)
             run: Run | None = None
             if run_id is not None:
                 run = known_runs.get(run_id)
                 if run is None or run.team != team:
                     run = self._runs.of(team, run_id)
                 number = run.hash
-                if run.use(at, workflow, cost if reported is None else reported, guarded and actor != 0):
+                if run.use(at, workflow, known, guarded and actor != 0):
                     joiner.follow(run, at, workflow, actor if guarded else 0, effects)
                 if not run.touched:
                     run.touched = True
                     changed_runs.append(run)
             repeat = -1
             if detect is not None:
-                in_vain = status != "ok" if not attributes else tried_in_vain(status, attributes)
-                known = cost if reported is None else reported
                 prompt = fresh + read + write
                 watch = watches.get((team, workflow)) or detect.watch(team, workflow)
                 call = calls[band]
@@ -354,7 +354,6 @@ class Engine:
             if row is None:
                 row = rows.opened(bucket, team, workflow)
                 self._teams.used(team, workflow)
-            in_vain = status != "ok" if not attributes else tried_in_vain(status, attributes)
             row.count(
                 at, fresh, read, write, output, reasoning, reported, status == "error", in_vain, number, actor, cost, repeat
             )  # fmt: skip

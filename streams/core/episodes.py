@@ -67,7 +67,7 @@ class Episodes:
         self._told: dict[str, dict[int, int]] = {}
         self._told_changed: set[str] = set()
         decoder = msgspec.json.Decoder(_State)
-        for key, data in store.range(keys.EPISODE, bytes([keys.EPISODE[0] + 1])):
+        for key, data in store.range(*keys.all_of(keys.EPISODE)):
             detector, team, workflow = key[2:].decode().split("\0")
             if key[1:2] == b"t":
                 self._told[team] = {int(week): n for week, n in orjson.loads(data).items()}

@@ -25,7 +25,7 @@ from streams.core.people import LEAST_GAPS, merged, regular, spread
 from streams.core.pseudonyms import iso_week
 from streams.core.snapshot import DAY_MS, Organisation, Regular, Snapshot, Week
 from streams.core.store import StateView, Writes
-from streams.core.watches import Stint, Watch
+from streams.core.watches import Watch
 
 __all__ = ["Judging"]
 
@@ -67,13 +67,15 @@ class Judging:
         self._policy = params.policy
         self._slow = [it for it in judges.registry if it.detect is not None and params.policy.detector(it.name).enabled]
         self._judges = judges
+        #: What explains more comes first.
+        self._order = {detector.name: number for number, detector in enumerate(judges.registry)}
         self._watches = watches
         self._paces = paces
         self._episodes = episodes
         self._pending: Writes = {}
         self._weeks: dict[str, list[Week]] = {}
         decoder = msgspec.json.Decoder(list[Week])
-        for key, data in store.range(keys.TEAM_WEEKS, bytes([keys.TEAM_WEEKS[0] + 1])):
+        for key, data in store.range(*keys.all_of(keys.TEAM_WEEKS)):
             self._weeks[key[1:].decode()] = decoder.decode(data)
 
     def judge(self, day: int, effects: Effects) -> None:
@@ -87,9 +89,8 @@ class Judging:
         organisation = Organisation([wholes[team] for team in sorted(wholes)])
         scopes: list[Snapshot] = []
         for team in sorted(teams):
-            people = self._people(teams[team], day)
             if ends_week:
-                self._end_week(team, teams[team], people, day)
+                self._end_week(team, teams[team], day)
             scopes += self._scopes(team, teams[team], histories[team], wholes[team], organisation, day, ends_week)
             self._forecast(team, wholes[team], day, effects)
         self.weigh(scopes, day, effects)
@@ -133,19 +134,15 @@ class Judging:
         stints = watch.stints.get(iso_week(day * DAY_MS), {})
         return sum(1 for actor, stint in stints.items() if actor and stint.days & bit)
 
-    @staticmethod
-    def _people(watches: dict[str, Watch], day: int) -> dict[int, Stint]:
-        """The people of a team in the day's week, by pseudonym."""
+    def _end_week(self, team: str, watches: dict[str, Watch], day: int) -> None:
         week = iso_week(day * DAY_MS)
-        return merged([watch.stints.get(week, {}) for watch in watches.values()])
-
-    def _end_week(self, team: str, watches: dict[str, Watch], people: dict[int, Stint], day: int) -> None:
         known = self._policy.team(team)
         targets = known.weekly_actor_target_tokens, known.weekly_actor_target_events
         weeks = self._weeks.setdefault(team, [])
-        for watch in watches.values():
-            watch.last_regular = astuple(regular(watch.stints.get(iso_week(day * DAY_MS), {})))
-        weeks.append(spread(iso_week(day * DAY_MS), people, targets))
+        stints = [watch.stints.get(week, {}) for watch in watches.values()]
+        for watch, of_week in zip(watches.values(), stints, strict=True):
+            watch.last_regular = astuple(regular(of_week))
+        weeks.append(spread(week, merged(stints), targets))
         del weeks[:-_WEEKS]
         self._pending[keys.TEAM_WEEKS + team.encode()] = msgspec.json.encode(weeks)
 
@@ -287,7 +284,6 @@ class Judging:
         for place, episode in self._episodes:
             if place.detector not in _TOLD_APART and (episode.firing or (episode.hits & 1 and not episode.mute)):
                 explaining[place.team].append(_Explains(place.detector, place.workflow, episode.firing))
-        order = {detector.name: number for number, detector in enumerate(self._judges.registry)}
         for asked in self._risen(verdicts):
             detector, place, snapshot, verdict = asked
             if self._episodes.find(place) is None and not isinstance(verdict, Finding):
@@ -297,7 +293,7 @@ class Judging:
             concerns_people = bool(snapshot.recent(Feature.ATTRIBUTED, 7))
             around = Circumstances(
                 now_ms=now_ms,
-                explained=_explained(order, place, explaining[place.team]),
+                explained=_explained(self._order, place, explaining[place.team]),
                 snoozed=snapshot.place.snoozed_on(snapshot.day),
                 enough_people=self._enough(detector, snapshot),
                 over_budget=self._episodes.over_budget(place.team, now_ms),
@@ -348,10 +344,14 @@ class Judging:
             known = found.get(above)
             if known is None or not isinstance(known.verdict, Finding):
                 found[above] = _Asked(detector, above, team, _without_figures(detector, verdict))
-        order = {detector.name: number for number, detector in enumerate(self._judges.registry)}
         return sorted(
             found.values(),
-            key=lambda it: (it.place.team, order[it.detector.name], it.place.workflow is None, it.place.workflow or ""),
+            key=lambda it: (
+                it.place.team,
+                self._order[it.detector.name],
+                it.place.workflow is None,
+                it.place.workflow or "",
+            ),
         )
 
     # ------------------------------------------------------------------------------------------------- forgetting

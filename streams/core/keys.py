@@ -35,6 +35,7 @@ __all__ = [
     "WAITING",
     "WATCH",
     "RowKey",
+    "all_of",
     "parse_row",
     "row_range",
 ]  # fmt: skip
@@ -104,6 +105,11 @@ class RowKey(NamedTuple):
     def end_ms(self) -> int:
         """The first millisecond after the window."""
         return self.window.start_of(self.bucket + 1)
+
+
+def all_of(prefix: bytes) -> tuple[bytes, bytes]:
+    """The half-open range of all keys that begin with one of the prefixes above, which are a byte each."""
+    return prefix, bytes([prefix[0] + 1])
 
 
 def row_range(window: Window, scope: Scope, start: int, end: int) -> tuple[bytes, bytes]:

@@ -63,6 +63,11 @@ class Pace:
                 calls += found[1]
         return spend, calls
 
+    def between(self, start: int, end: int) -> list[int]:
+        """The steps from ``start`` up to ``end`` in which anything was spent, in order; mostly that is one or none."""
+        few = range(start, end) if end - start <= len(self.steps) else sorted(self.steps)
+        return [step for step in few if start <= step < end and step in self.steps]
+
     def expected(self, budget: int, step: int, steps: int) -> float:
         """What the pace of a monthly budget makes of the last ``steps`` steps."""
         weights = self._weights()
@@ -99,11 +104,7 @@ class Pace:
     def _most_of(self, start: int, steps: int) -> int:
         """The most that a window cost that ends within a day."""
         ends = range(start + _STEPS_AN_HOUR - 1, start + 24 * _STEPS_AN_HOUR, _STEPS_AN_HOUR // 2)
-        return max(
-            self.spent(end, steps)[0]
-            for end in ends
-            if end - start >= min(steps, 24 * _STEPS_AN_HOUR) - 1 or steps <= 72
-        )
+        return max(self.spent(end, steps)[0] for end in ends if steps <= _LOOKED_BACK or end - start >= steps - 1)
 
     def ordinary(self, steps: int) -> int | None:
         """The most that a window of ordinary days costs, the one dearest day left out; None where there are too few days."""

@@ -18,7 +18,7 @@ _HEAD: Final = struct.Struct("<BBqqqqqqqqH")
 _LINKS: Final = struct.Struct("<IH")
 #: Outcomes that a run itself remembers; those of an evaluation with thousands of cases have records of their own.
 MOST_LINKS: Final = 64
-_CIRCLES: Final = struct.Struct("<QQHqHqIqHqqqB")
+_CIRCLES: Final = struct.Struct("<QQHqHqIqHqqq")
 _VERSION: Final = 3
 #: Calls of a pattern that are counted: what 16 bits hold.
 _MOST_CALLS: Final = 65_535
@@ -60,7 +60,7 @@ class Run:
     __slots__ = (
         "accepted", "alternating", "alternating_from", "before_call", "began_ms", "calls", "fails", "fails_from",
         "first_input", "growing", "growing_from", "hash", "in_cohort", "last_call", "last_input", "linked", "links",
-        "outcomes", "personal", "repeated", "repeated_from", "settled", "spend", "suspect", "team", "told", "touched",
+        "outcomes", "personal", "repeated", "repeated_from", "settled", "spend", "team", "told", "touched",
         "workflow",
     )  # fmt: skip
 
@@ -93,7 +93,6 @@ class Run:
         self.growing_from = 0
         self.first_input = 0
         self.last_input = 0
-        self.suspect = 0
 
     def use(self, at_ms: int, workflow: str, spend: int, personal: bool) -> bool:
         """Count one call; True if that is news beyond its sums.
@@ -179,7 +178,7 @@ class Run:
             + (b"\0" if not self.last_call else b"\1" + _CIRCLES.pack(
                 self.last_call, self.before_call, min(self.repeated, _MOST_CALLS), self.repeated_from,
                 min(self.alternating, _MOST_CALLS), self.alternating_from, self.fails, self.fails_from,
-                min(self.growing, _MOST_CALLS), self.growing_from, self.first_input, self.last_input, self.suspect,
+                min(self.growing, _MOST_CALLS), self.growing_from, self.first_input, self.last_input,
             ))
             + team + _LINKS.pack(self.linked, len(self.links))
             + b"".join([link.to_bytes(8, "little") for link in self.links]) + self.workflow.encode()
@@ -198,7 +197,7 @@ class Run:
         if data[_HEAD.size]:
             (
                 run.last_call, run.before_call, run.repeated, run.repeated_from, run.alternating, run.alternating_from,
-                run.fails, run.fails_from, run.growing, run.growing_from, run.first_input, run.last_input, run.suspect,
+                run.fails, run.fails_from, run.growing, run.growing_from, run.first_input, run.last_input,
             ) = _CIRCLES.unpack_from(data, start)  # fmt: skip
             start += _CIRCLES.size
         run.team = data[start : start + size].decode()

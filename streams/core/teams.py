@@ -50,13 +50,13 @@ class Teams:
         self._params = params
         self._teams: dict[str, Team] = {}
         self._used: list[bytes] = []
-        for key, data in store.range(keys.TEAM, bytes([keys.TEAM[0] + 1])):
+        for key, data in store.range(*keys.all_of(keys.TEAM)):
             values = orjson.loads(data)
             team = self._teams[key[1:].decode()] = Team(key[1:].decode())
             team.settled, team.expired, team.outcomes = values["settled"], values["expired"], values["outcomes"]
             team.lags = {kind: {int(it): n for it, n in lags.items()} for kind, lags in values["lags"].items()}
             team.waited, team.early = values["waited"], values["early"]
-        for key, _ in store.range(keys.TEAM_WORKFLOW, bytes([keys.TEAM_WORKFLOW[0] + 1])):
+        for key, _ in store.range(*keys.all_of(keys.TEAM_WORKFLOW)):
             name, _, workflow = key[1:].decode().partition("\0")
             self.of(name).workflows[workflow] = None
 

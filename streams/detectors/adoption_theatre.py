@@ -13,7 +13,7 @@ from streams.core.findings import Clear, Detector, Finding, Insufficient, Verdic
 from streams.core.history import Feature
 from streams.core.policy import DetectorPolicy
 from streams.core.snapshot import Snapshot
-from streams.detectors.statistics import binomial_tail, contrast, flat
+from streams.detectors.statistics import binomial_tail, contrast, flat, rarity
 
 __all__ = ["DETECTOR"]
 
@@ -34,12 +34,11 @@ def detect(snapshot: Snapshot, params: DetectorPolicy) -> Verdict:
     ordinary = min(0.9, (brief + 0.5) / (people + 1))
     chance = binomial_tail(week.brief, week.people, ordinary)
     share = week.brief / week.people
-    alpha = params.alpha or _ALPHA
     together = week.brief_together / week.brief if week.brief else 0.0
     outcomes = contrast(snapshot, Feature.ACCEPTED, None)
     grown = week.people * len(earlier) / max(1, people)
     score = min(
-        2.0, (alpha / max(chance, 1e-12)) ** 0.25, (share - ordinary) / 0.2, share / ordinary / 1.6, together / 0.4,
+        2.0, rarity(chance, params.alpha or _ALPHA), (share - ordinary) / 0.2, share / ordinary / 1.6, together / 0.4,
         2.0 if flat(outcomes, 1.3 * max(1.0, grown)) else 0.5,
     )  # fmt: skip
     if score < 1:

@@ -16,7 +16,7 @@ from streams.core.findings import Clear, Detector, Finding, Insufficient, Verdic
 from streams.core.history import Feature, History
 from streams.core.policy import DetectorPolicy
 from streams.core.snapshot import Snapshot
-from streams.detectors.statistics import BASELINE_DAYS, about, contrast, middle, tail, usd
+from streams.detectors.statistics import BASELINE_DAYS, about, contrast, middle, tail, usd, wander
 
 __all__ = ["DETECTOR"]
 
@@ -40,7 +40,7 @@ def _change(history: History, frozen_from: int | None = None) -> tuple[float, fl
         return None
     means = windows[:, 0] / np.maximum(windows[:, 1], 1) / 1000
     level = middle(means[index])
-    return float(means[-1]) - level, level, 1.4826 * middle(np.abs(means[index] - level))
+    return float(means[-1]) - level, level, wander(means[index], level)
 
 
 def detect(snapshot: Snapshot, params: DetectorPolicy) -> Verdict:

@@ -16,7 +16,7 @@ from streams.core.findings import Clear, Detector, Finding, Insufficient, Verdic
 from streams.core.history import Days, Feature
 from streams.core.policy import DetectorPolicy
 from streams.core.snapshot import Snapshot
-from streams.detectors.statistics import about
+from streams.detectors.statistics import about, middle
 
 __all__ = ["DETECTOR"]
 
@@ -51,7 +51,7 @@ def detect(snapshot: Snapshot, params: DetectorPolicy) -> Verdict:
     before, now = days[start:end], days[-_SPAN:]
     calls = now[:, Feature.CALLS].sum()
     volume = _pairs(before[:, Feature.CALLS])
-    if calls < _MIN_SAMPLE or len(volume) < 6 or calls < 0.4 * np.median(volume):
+    if calls < _MIN_SAMPLE or len(volume) < 6 or calls < 0.4 * middle(volume):
         return Insufficient(int(calls), _MIN_SAMPLE)
     signs: dict[str, tuple[float, float, float, str]] = {}
     for name, feature, sign, words in _SHARES:
@@ -81,7 +81,7 @@ def _pairs(values: Days) -> Days:
 def _moved(before: Days, now: Days, feature: Feature, sign: int) -> tuple[float, float, float]:
     """How far a share of calls has moved to the bad side, what it is, and what it was."""
     tops, bottoms = _pairs(before[:, feature]), _pairs(before[:, Feature.CALLS])
-    usual = bottoms >= max(_MIN_SAMPLE / 2, 0.4 * float(np.median(bottoms)))
+    usual = bottoms >= max(_MIN_SAMPLE / 2, 0.4 * middle(bottoms))
     if not usual.any():
         return 0.0, 0.0, 0.0
     shares = tops[usual] / bottoms[usual]
@@ -101,7 +101,7 @@ def _parted(before: Days, now: Days) -> tuple[float, float, float] | None:
     if known.sum() < 6 or now[:, Feature.COMPUTED].min() <= 0 or now[:, Feature.REPORTED].min() <= 0:
         return None
     ratios = np.log(np.maximum(reported[known], 1.0) / computed[known])
-    ordinary = float(np.median(ratios))
+    ordinary = middle(ratios)
     each = np.log(now[:, Feature.REPORTED] / now[:, Feature.COMPUTED])
     nearest = float(each[np.argmin(np.abs(each - ordinary))])
     beyond = max(nearest - float(ratios.max()), float(ratios.min()) - nearest)

@@ -23,9 +23,11 @@ __all__ = [
     "flat",
     "middle",
     "negative_binomial_tail",
+    "rarity",
     "sustained",
     "tail",
     "usd",
+    "wander",
 ]
 
 #: Days of baseline: four weeks follow growth, and hold each day of the week four times.
@@ -61,6 +63,11 @@ def middle(values: Days) -> float:
     ordered = np.sort(values)
     n = len(ordered)
     return float(ordered[(n - 1) // 2] + ordered[n // 2]) / 2
+
+
+def wander(values: Days, level: float) -> float:
+    """How far values wander from a level: a standard deviation, by the median, which a few of them do not move."""
+    return _MAD * middle(np.abs(values - level))
 
 
 def _windows(days: Days, columns: Sequence[int], span: int) -> Days:
@@ -103,7 +110,7 @@ def _residual(
         return None
     logs = np.log((tops[index] + 0.5) / (bottoms[index] + 0.5 / rate))
     ordinary = middle(logs)
-    spread = _MAD * middle(np.abs(logs - ordinary))
+    spread = wander(logs, ordinary)
     now = log((tops[-1] + 0.5) / (bottoms[-1] + 0.5 / rate))
     return now, ordinary, spread, float(tops[-1]), float(bottoms[-1])
 
@@ -198,6 +205,11 @@ def e_process(observed: float, expected: float, prior: float = 2.0) -> float:
 def flat(found: Contrast | None, most: float = 1.25) -> bool:
     """Whether a ratio has not gone up, as far as its noise lets one tell; what is not known has not."""
     return found is None or found.ratio < most or found.z < 2
+
+
+def rarity(chance: float, alpha: float) -> float:
+    """A chance as a score, 1 where it is ``alpha``: a chance 16 times as small doubles it."""
+    return float((alpha / max(chance, 1e-12)) ** 0.25)
 
 
 def tail(z: float) -> float:

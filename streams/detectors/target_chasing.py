@@ -14,7 +14,7 @@ from streams.core.findings import Clear, Detector, Finding, Insufficient, Verdic
 from streams.core.history import Feature
 from streams.core.policy import DetectorPolicy
 from streams.core.snapshot import Snapshot
-from streams.detectors.statistics import binomial_tail, contrast, flat
+from streams.detectors.statistics import binomial_tail, contrast, flat, rarity
 
 __all__ = ["DETECTOR", "caliper"]
 
@@ -42,7 +42,7 @@ def detect(snapshot: Snapshot, params: DetectorPolicy) -> Verdict:
     weeks = snapshot.weeks
     if not weeks:
         return Insufficient(0, _MIN_SAMPLE)
-    best: tuple[float, int, int, float, float, str, int] | None = None
+    best: tuple[float, int, int, float, str, int] | None = None
     most = 0
     for kind in ("near_tokens", "near_events"):
         for back in (1, 2, 3):
@@ -55,14 +55,13 @@ def detect(snapshot: Snapshot, params: DetectorPolicy) -> Verdict:
             above, below, expected, chance = caliper(counts)
             most = max(most, above + below)
             if above + below >= _MIN_SAMPLE and (best is None or chance < best[0]):
-                best = chance, above, below, expected, sum(counts[_ABOVE - 5 : _ABOVE - 1]), kind, back
+                best = chance, above, below, expected, kind, back
     if best is None:
         return Insufficient(most, _MIN_SAMPLE)
-    chance, above, below, share, _, kind, back = best
+    chance, above, below, share, kind, back = best
     observed = above / (above + below)
-    alpha = params.alpha or _ALPHA
     outcomes = contrast(snapshot, Feature.ACCEPTED, None)
-    score = min(2.0, (alpha / max(chance, 1e-12)) ** 0.25, observed / 0.75, 2.0 if flat(outcomes) else 0.5)
+    score = min(2.0, rarity(chance, params.alpha or _ALPHA), observed / 0.75, 2.0 if flat(outcomes) else 0.5)
     if score < 1:
         return Clear(max(0.0, score))
     spend = snapshot.recent(Feature.SPEND, 7 * back)
