@@ -88,3 +88,12 @@ def test_the_memory_of_one_week_is_bounded(monkeypatch: pytest.MonkeyPatch) -> N
     assert len(known) <= 10
     assert known is names.of_week(1)
     assert [names.pseudonym(1, f"actor-{number}") for number in range(25)] == found
+
+
+def test_a_sealed_pseudonym_is_taken_as_it_is() -> None:
+    door, worker = Pseudonyms(KEY), Pseudonyms(KEY)
+    sealed = door.sealed(2_900, "ada")
+    assert sealed.startswith("pseudonym:")
+    assert worker.pseudonym(2_900, sealed) == worker.pseudonym(2_900, "ada")
+    assert worker.pseudonym(2_900, "pseudonym:0123") != 0x0123
+    assert worker.pseudonym(2_900, "pseudonym:" + "0" * 16) == 1

@@ -1,0 +1,84 @@
+"""Whose an item is, who stays hidden, and what the worker would refuse."""
+
+from typing import Any
+
+import orjson
+import pytest
+
+from streams.core.pseudonyms import Pseudonyms, iso_week
+from streams.core.reasons import Reason
+from streams.sources.booking import Attribution, Binding, Booker, Rule
+from streams.sources.contract import Form, Item
+
+AT_MS = 1_790_000_000_000
+KEY = b"sixteen bytes or more"
+
+
+def usage(**fields: Any) -> dict[str, Any]:
+    return {"event_id": "e", "source": "litellm", "occurred_at": AT_MS, "model": "m", "input_tokens": 3, **fields}
+
+
+def outcome(**fields: Any) -> dict[str, Any]:
+    said = {"outcome_id": "o", "source": "github", "occurred_at": AT_MS, "kind": "change_merged", "verdict": "accepted"}
+    return {**said, **fields}
+
+
+def booked(*items: Item, binding: Binding | None = None) -> Any:
+    return Booker(Pseudonyms(KEY)).book(items, binding or Binding())
+
+
+RULES = (
+    Rule("service.name", "checkout-*", "payments", "checkout"),
+    Rule("service.name", "*", team="platform"),
+    Rule("environment", "ci", workflow="builds"),
+)
+
+
+@pytest.mark.parametrize(("binding", "said", "labels", "team", "workflow", "attribution"), [
+    (Binding("search", "chat", RULES), {"team": "x", "workflow": "y"}, {"service.name": "checkout-1"}, "search", "chat", "credential"),
+    (Binding("search", None, RULES), {}, {"service.name": "checkout-1"}, "search", "checkout", "credential"),
+    (Binding(rules=RULES), {"team": "x", "workflow": "y"}, {"service.name": "checkout-1"}, "payments", "checkout", "rule"),
+    (Binding(rules=RULES), {"workflow": "y"}, {"service.name": "other"}, "platform", "y", "rule"),
+    (Binding(rules=RULES), {"workflow": "y"}, {"service.name": "other", "environment": "ci"}, "platform", "builds", "rule"),
+    (Binding(rules=RULES), {"team": "x"}, {}, "x", "unattributed", "payload"),
+    (Binding(), {}, {}, "unattributed", "unattributed", "default"),
+])  # fmt: skip
+def test_whose_an_item_is(
+    binding: Binding, said: dict[str, str], labels: dict[str, str], team: str, workflow: str, attribution: str
+) -> None:  # fmt: skip
+    result = booked(Item("0", Form.USAGE, usage(**said), labels), binding=binding)
+    (record,) = result.usage
+    event = orjson.loads(record.value)
+    assert (event["team"], event["workflow"], record.key) == (team, workflow, team.encode())
+    assert result.attributed == {Attribution(attribution): 1}
+    assert not labels.items() & event.items()
+
+
+def test_an_outcome_of_no_workflow_stays_without_one() -> None:
+    (record,) = booked(Item("0", Form.OUTCOME, outcome(team="x"))).outcomes
+    assert "workflow" not in orjson.loads(record.value)
+
+
+def test_an_actor_leaves_as_the_pseudonym_that_the_worker_would_give() -> None:
+    (record,) = booked(Item("0", Form.USAGE, usage(actor="ada@example.com"))).usage
+    assert b"ada" not in record.value
+    sealed = orjson.loads(record.value)["actor"]
+    week, worker = iso_week(AT_MS), Pseudonyms(KEY)
+    assert worker.pseudonym(week, sealed) == worker.pseudonym(week, "ada@example.com")
+    assert Pseudonyms(b"another key of 16 bytes").pseudonym(week, "ada@example.com") != worker.pseudonym(week, sealed)
+
+
+@pytest.mark.parametrize("actor", ["", 7, ["ada"]])
+def test_an_actor_that_is_no_name_is_nobody(actor: object) -> None:
+    (record,) = booked(Item("0", Form.USAGE, usage(actor=actor))).usage
+    assert "actor" not in orjson.loads(record.value)
+
+
+def test_what_the_worker_would_dead_letter_is_refused_at_its_place() -> None:
+    good, bad = Item("0", Form.USAGE, usage()), Item("17", Form.USAGE, usage(input_tokens=-1))
+    result = booked(good, bad, Item("2", Form.OUTCOME, outcome(kind="")))
+    assert [record.place for record in result.usage] == ["0"]
+    assert [(refused.place, refused.reason) for refused in result.refused] == [
+        ("17", Reason.OUT_OF_RANGE), ("2", result.refused[1].reason)
+    ]  # fmt: skip
+    assert "input_tokens" in result.refused[0].detail
