@@ -36,7 +36,7 @@ from streams.core.prices import PriceBook
 from streams.core.pseudonyms import Pseudonyms, iso_week
 from streams.core.reasons import Reason
 from streams.core.rows import Rows
-from streams.core.runs import Run, Runs
+from streams.core.runs import UNTOLD, Run, Runs
 from streams.core.settling import Settler
 from streams.core.starters import Starters
 from streams.core.store import StateView
@@ -256,8 +256,10 @@ class Engine:
                 newest = at
                 if at >= tick_at:
                     self._stopwatch("aggregate")
-                    watermark.observe(at)
                     rows.touched(touched)
+                    for _ in watermark.approach(at, Window.DAY, self._params.horizon_ms + 3 * Window.WEEK):
+                        self._tick()
+                    watermark.observe(at)
                     self._tick()
                     touched, tick_at, bucket = [], self._tick_at(), -1
                     closed_before, too_late_before = closer.closed_before, closer.too_late_before
@@ -342,7 +344,7 @@ class Engine:
                         made = self._tool(tool)
                     band = first_bands[number_of_event]
                     call = (band & _BAND_MASK) | _BAND_MARK if band else prompt * 1_000_003 + output
-                    pattern = run.follow(call ^ made, in_vain, prompt, known)
+                    pattern = run.follow(call ^ made if call else UNTOLD, in_vain, prompt, known)
                     if pattern:
                         detect.circles(watch, run, pattern, at, effects)
             if row is None:

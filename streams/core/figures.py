@@ -122,6 +122,8 @@ class Figures:
         kpi.cycle_time_p90_ms = quantile(results.cycle, 0.9)
         # Of a day or a week that leaves spend out it would be too low.
         whole = not row.partial or row.place.window < Window.DAY
+        # And of tokens most of which nobody knows the cost of: they would seem to be free.
+        whole = whole and 2 * row.unpriced_tokens <= row.input + row.cache_read + row.cache_write + row.output
         if results.accepted > 0 and (row.priced or row.filled_calls) and whole:
             # To the micro-dollar, halves up: floats hold no sums of billions of dollars.
             kpi.cost_per_accepted_micro_usd = (2 * row.totals[0] + results.accepted) // (2 * results.accepted)

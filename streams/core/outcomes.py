@@ -1,6 +1,7 @@
 """The outcome event: something the work produced, or undid."""
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from enum import StrEnum
 from operator import attrgetter
@@ -95,8 +96,19 @@ _OPTIONAL_TEXTS: Final = ("workflow", "run_id", "actor", "reverses", "ref")
 _TEXTS: Final = ("outcome_id", "source", "team", "kind", *_OPTIONAL_TEXTS)
 _texts_of: Final[Callable[[Any], tuple[str | None, ...]]] = attrgetter(*_TEXTS)
 _KINDS: Final = frozenset(OutcomeKind)
+#: What a kind may look like to be told of, and what of an actor must not be in it.
+_NAME: Final = re.compile(r"[a-z][a-z0-9_.-]*")
+_PARTS: Final = re.compile(r"[^\W_]{3,}")
 #: Of an unknown kind's name, in the detail of its dead letter: the name is the one thing that tells who sent it.
 _SHOWN: Final = 64
+
+
+def _tells_nobody(kind: str, actor: str | None) -> bool:
+    """Whether a kind is a name as kinds have, and holds nothing of the actor's."""
+    if not _NAME.fullmatch(kind):
+        return False
+    parts = _PARTS.findall((actor or "").casefold())
+    return not any(part in kind or kind in part for part in parts)
 
 
 def _settle(event: OutcomeEvent) -> OutcomeEvent | Rejection:
@@ -108,7 +120,8 @@ def _settle(event: OutcomeEvent) -> OutcomeEvent | Rejection:
     if refused is not None:
         return refused
     if event.kind not in _KINDS:
-        detail = f"field kind is {event.kind[:_SHOWN]!r}, which is not one of {', '.join(OutcomeKind)}"
+        said = repr(event.kind[:_SHOWN]) if _tells_nobody(event.kind, event.actor) else "another text"
+        detail = f"field kind is {said}, which is not one of {', '.join(OutcomeKind)}"
         return Rejection(Reason.UNKNOWN_KIND, detail)
     value = event.value
     if value is not None and not math.isfinite(value):

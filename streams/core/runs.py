@@ -9,10 +9,13 @@ from xxhash import xxh3_64_intdigest
 from streams.core import keys
 from streams.core.store import StateView, Writes
 
-__all__ = ["MOST_LINKS", "NOT_BEGUN", "Pattern", "Run", "Runs", "run_hash"]
+__all__ = ["MOST_LINKS", "NOT_BEGUN", "UNTOLD", "Pattern", "Run", "Runs", "run_hash"]
 
 #: When a run begins of which no usage is known.
 NOT_BEGUN: Final = 1 << 62
+
+#: What a call was that says nothing of itself: neither what was asked nor how much of it.
+UNTOLD: Final = (1 << 64) - 1
 
 _HEAD: Final = struct.Struct("<BBqqqqqqqqH")
 _LINKS: Final = struct.Struct("<IH")
@@ -111,18 +114,18 @@ class Run:
     def follow(self, call: int, in_vain: bool, prompt: int, spend: int) -> int:
         """Follow the run's calls, in the order of the log: the :class:`Pattern` that it shows by now, 0 for none.
 
-        ``call`` says what the call was, so that equal ones are equal; ``prompt`` are its tokens of input. To be told
+        ``call`` says what the call was, so that equal ones are equal, or is UNTOLD, which equals nothing; ``prompt`` are its tokens of input. To be told
         after :meth:`use`; ``spend`` is the same as there.
         """
         before = self.spend - (max(0, spend))
         pattern = 0
-        if call == self.last_call:
+        if call == self.last_call and call != UNTOLD:
             self.repeated += 1
             self.alternating = 0
             if self.repeated >= 5:
                 pattern = 1
         else:
-            if call == self.before_call:
+            if call == self.before_call and call != UNTOLD:
                 if not self.alternating:
                     self.alternating_from = before
                 self.alternating += 1

@@ -5,6 +5,7 @@ weeks begin on Monday, and the epoch was a Thursday. Sizes nest exactly (5 minut
 coarser window is the sum of the finer ones within it.
 """
 
+from collections.abc import Iterator
 from enum import IntEnum
 from itertools import pairwise
 from typing import Final, Literal
@@ -112,6 +113,19 @@ class Watermark:
         if occurred_at_ms > self.newest_ms:
             self.newest_ms = occurred_at_ms
             self._raise_to(occurred_at_ms - self.lateness_ms)
+
+    def approach(self, occurred_at_ms: int, step_ms: int, most_ms: int) -> Iterator[int]:
+        """Let the time until an event pass step by step; gives each reading but the last, which :meth:`observe` makes.
+
+        So that what is due in between comes due in its order, however far one event moves the time. After ``most_ms``
+        nothing is left that could: from there on it may pass at once.
+        """
+        if self.newest_ms:
+            start = self.value_ms
+            end = min(occurred_at_ms - self.lateness_ms, start + most_ms)
+            for value_ms in range(start + step_ms, end, step_ms):
+                self._raise_to(value_ms)
+                yield value_ms
 
     def idle(self, idle_for_ms: int, now_ms: int) -> None:
         """Let time pass in a partition that has had no record for ``idle_for_ms``."""

@@ -45,8 +45,12 @@ def outcomes(kpi: Kpi) -> int | None:
 
 
 def cost_per_accepted(kpi: Kpi) -> Ratio:
-    """Micro-dollars for each outcome that was accepted and stood. Of what leaves spend out it would be too low."""
-    return Ratio(None if kpi.withheld else known_spend(kpi), kpi.accepted)
+    """Micro-dollars for each outcome that was accepted and stood.
+
+    Of what leaves spend out, or most of whose tokens have no known cost, it would be too low.
+    """
+    tokens = kpi.input_tokens + kpi.cache_read_tokens + kpi.cache_write_tokens + kpi.output_tokens
+    return Ratio(None if kpi.withheld or 2 * kpi.unpriced_tokens > tokens else known_spend(kpi), kpi.accepted)
 
 
 def orphan_spend(kpi: Kpi) -> Ratio:

@@ -57,8 +57,10 @@ def differences(totals: Totals, results: Results, kpi: Mapping[str, Any]) -> lis
 
 def _is_nearest(cost: int | None, totals: Totals, accepted: int) -> bool:
     """Whether a cost is what each accepted outcome cost, to the nearest micro-dollar."""
-    if cost is None or not totals.priced_calls or not accepted:
-        return cost is None and not (totals.priced_calls and accepted)
+    tokens = totals.input_tokens + totals.cache_read_tokens + totals.cache_write_tokens + totals.output_tokens
+    known = totals.priced_calls and 2 * totals.unpriced_tokens <= tokens
+    if cost is None or not known or not accepted:
+        return cost is None and not (known and accepted)
     return 2 * abs(cost * accepted - totals.spend_micro_usd) <= accepted
 
 

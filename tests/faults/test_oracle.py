@@ -286,6 +286,8 @@ def _kpi(place: Place, totals: Totals, results: Results) -> dict[str, Any]:
     sums = {name: getattr(totals, name) for name in Totals.__slots__}
     sums |= {name: getattr(results, name) for name in Results.__slots__}
     spend, priced = totals.spend_micro_usd, bool(totals.priced_calls)
+    tokens = totals.input_tokens + totals.cache_read_tokens + totals.cache_write_tokens + totals.output_tokens
+    known = priced and 2 * totals.unpriced_tokens <= tokens
     cycle = sorted(results.cycle_ms)
     return {
         **sums, "team": place.team, "workflow": place.workflow, "window_size_ms": place.size_ms,
@@ -297,7 +299,7 @@ def _kpi(place: Place, totals: Totals, results: Results) -> dict[str, Any]:
         "cycle_time_p50_ms": cycle[(len(cycle) - 1) // 2] if cycle else None,
         "cycle_time_p90_ms": cycle[(len(cycle) - 1) * 9 // 10] if cycle else None,
         "rating_sum": results.rating / 1_000_000 if results.ratings else None,
-        "cost_per_accepted_micro_usd": round(spend / results.accepted) if priced and results.accepted else None,
+        "cost_per_accepted_micro_usd": round(spend / results.accepted) if known and results.accepted else None,
         "orphan_spend_ratio": results.cohort_orphan_spend_micro_usd / results.cohort_spend_micro_usd
         if results.cohort_spend_micro_usd else None,
         "outcome_coverage": results.cohort_runs_with_outcome / results.cohort_runs if results.cohort_runs else None,

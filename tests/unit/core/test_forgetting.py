@@ -75,3 +75,27 @@ def test_what_comes_of_an_old_run_late_says_nothing_of_a_new_one_of_its_name() -
     new, old = weeks[MONDAY + 4 * WEEK], weeks[MONDAY + 2 * WEEK]
     assert (new.cohort_accepted, new.cohort_orphan_runs, new.accepted) == (1, 0, 1)
     assert (old.accepted, old.reversed) == (0, 1)
+
+
+@pytest.mark.parametrize("days", [12, 29, 36, 60, 400])
+@pytest.mark.parametrize("actors", [False, True])
+def test_what_was_due_in_a_silence_is_told_before_it_is_forgotten(days: int, actors: bool) -> None:
+    """However far one event moves the time: runs become mature in it, and their windows are told, in their order."""
+    run = EngineRun(outcomes_expected={"payments": True})
+    people = [f"person-{number}" if actors else None for number in range(6)]
+    for number, actor in enumerate(people):
+        at = MONDAY + number * MINUTE
+        run.feed(usage(str(number), at, run_id=f"r{number}", cost_micro_usd=100, actor=actor))
+    run.feed_outcomes(outcome("done", MONDAY + HOUR, run_id="r0"))
+    run.feed(usage("late", MONDAY + days * DAY, trigger="ci"), now=NOW + 400 * DAY)
+    week = run.latest["payments", None, WEEK, MONDAY]
+    assert week.cohort_spend_micro_usd == 600
+    assert week.cohort_orphan_spend_micro_usd == 500
+
+
+def test_time_passes_at_once_where_nothing_can_be_left() -> None:
+    run = EngineRun()
+    run.feed(usage("1", MONDAY))
+    run.feed(usage("2", MONDAY + 60 * DAY), now=NOW + 4_000 * DAY)
+    run.feed(usage("3", MONDAY + 4_000 * DAY), now=NOW + 4_000 * DAY)
+    assert run.latest["payments", None, DAY, MONDAY + 60 * DAY].calls == 1

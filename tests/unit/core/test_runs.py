@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.core.runs import Pattern, Run
+from streams.core.runs import UNTOLD, Pattern, Run
 
 
 class Call(NamedTuple):
@@ -138,3 +138,11 @@ def test_patterns_are_what_they_are_said_to_be(calls: list[Call]) -> None:
         else:
             assert end < 5 or len({call.what for call in said[-5:]}) > 1
             assert not (said[-1].failed and sum(call.failed for call in said[-20:]) >= 10)
+
+
+def test_calls_that_say_nothing_of_themselves_are_not_the_same() -> None:
+    """A bill by the call tells neither what was asked nor how much of it: nobody can say that it is the same again."""
+    _, shown = follow([Call(UNTOLD, prompt=0)] * 60)
+    assert set(shown) == {Pattern.NONE}
+    _, shown = follow([Call(UNTOLD, prompt=0), Call(7, prompt=0)] * 30)
+    assert set(shown) == {Pattern.NONE}

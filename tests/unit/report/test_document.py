@@ -82,3 +82,10 @@ def test_names_are_whole_and_the_text_is_plain_ascii(name: str) -> None:
     said = json.dumps(document(report_of(Selection([kpi(name)]), WEEK)))
     assert said.isascii()
     assert json.loads(said)["teams"][0]["team"] == name
+
+
+@pytest.mark.parametrize(("unpriced", "value"), [(0, 1_250_000), (50, 1_250_000), (51, None)])
+def test_tokens_of_unknown_cost_do_not_seem_free(unpriced: int, value: int | None) -> None:
+    tokens = {"input_tokens": 70, "output_tokens": 10, "cache_read_tokens": 15, "cache_write_tokens": 5}
+    (team,) = document(report_of(Selection([kpi(**RESULTS, **tokens, unpriced_tokens=unpriced)]), WEEK))["teams"]
+    assert team["period"]["cost_per_accepted_micro_usd"]["value"] == value
