@@ -1,0 +1,1 @@
+"""OpenTelemetry: OTLP in both of its forms, and the dialects in which model calls are told in it."""
