@@ -68,7 +68,7 @@ def log_records(body: bytes, wanted: Wanted) -> Iterator[LogRecord | Refused]:
     for place, record, resource, scope in _walk(body, "resourceLogs", "scopeLogs", "logRecords", wanted):
         try:
             attributes = _attributes(record, wanted)
-            name = _text(record, "eventName") or attributes.get("event.name")
+            name = attributes.get("event.name") or _text(record, "eventName")
             yield LogRecord(
                 place,
                 name if isinstance(name, str) else "",

@@ -72,7 +72,7 @@ def log_records(body: bytes, wanted: Wanted) -> Iterator[LogRecord]:
             bounded(number)
             for record_at, record in enumerate(one_scope.log_records):
                 attributes = _attributes(record.attributes, wanted)
-                name = record.event_name or attributes.get("event.name")
+                name = attributes.get("event.name") or record.event_name
                 yield LogRecord(
                     prefix + str(record_at),
                     name if isinstance(name, str) else "",

@@ -64,8 +64,8 @@ class Span(NamedTuple):
 class LogRecord(NamedTuple):
     """One log record or event. Its body is left unread: what is wanted of the known clients stands in attributes.
 
-    ``name`` is the record's event name, from its own field or the attribute ``event.name``; empty where there is none.
-    Ids and times as in :class:`Span`.
+    ``name`` is the name of the event, from the attribute ``event.name`` or else the record's own field, in which Codex
+    has a place in its source; empty where there is none. Ids and times as in :class:`Span`.
     """
 
     place: str
