@@ -1,8 +1,8 @@
 """Codex: one of the two ``response.completed`` events of each answer has the tokens; the rest repeats or is noise.
 
-Input includes what is cached and output what was reasoned; ``tool_token_count`` is the total, whatever its name. Counts are
-texts or integers. There is no id of the response, of the request only where it failed, and
-``timeUnixNano`` is 0. Metrics and traces repeat it.
+Input includes what is cached and output what was reasoned; ``tool_token_count`` is the total, whatever its name. Counts
+are texts or integers. There is no id of the response, and one of the request only where it failed; ``timeUnixNano`` is 0.
+Metrics and traces repeat the usage.
 
 Sources: Codex 0.169.0 run offline; its configuration reference.
 """

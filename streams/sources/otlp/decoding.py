@@ -24,7 +24,7 @@ from streams.sources.otlp import (
     vercel_ai,
 )
 from streams.sources.otlp.calls import Call, item_of_span
-from streams.sources.otlp.leaves import Leaf, passed_over
+from streams.sources.otlp.leaves import Leaf, once_each
 from streams.sources.otlp.records import LogRecord, Span
 from streams.sources.otlp.words import log_time_ms, span_time_ms
 from streams.sources.readings import BadField, nanos_ms
@@ -94,9 +94,9 @@ def _spans(body: bytes, context: Context) -> Decoded:
                 read.item.fields["prompt_fingerprint"] = context.fingerprint(prompt)
         if span.events:
             _evaluations(span, decoded)
-    over = passed_over(leaves)
-    decoded.skipped.update(over.values())
-    decoded.items.extend(leaf.item for at, leaf in enumerate(leaves) if at not in over)
+    items, repeated = once_each(leaves)
+    decoded.items.extend(items)
+    decoded.skipped.update(repeated)
     return decoded
 
 
@@ -109,7 +109,7 @@ def _span(span: Span) -> Leaf | Skip:
         if isinstance(call, Skip):
             return call
         if call is not None:
-            return Leaf(span, item_of_span(span, call), call.tokens is not None)
+            return Leaf(span, item_of_span(span, call), call.tokens)
     return Skip.IRRELEVANT
 
 
