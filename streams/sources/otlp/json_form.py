@@ -53,8 +53,8 @@ def spans(body: bytes, wanted: Wanted, wanted_events: Container[str]) -> Iterato
                 _attributes(span, wanted),
                 tuple(
                     SpanEvent(event["name"], _integer(event, "timeUnixNano"), _attributes(event, wanted))
-                    for event in _list(span, "events")
-                    if isinstance(event, dict) and event.get("name") in wanted_events
+                    for event in _objects(span, "events")
+                    if _text(event, "name") in wanted_events
                 ),
                 resource,
                 scope,
