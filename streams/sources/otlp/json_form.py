@@ -172,11 +172,16 @@ def _walk(
         raise BadBody(Reason.INVALID_JSON, detail) from None
     if not isinstance(request, dict) or (request and resources not in request):
         raise BadBody(Reason.MISSING_FIELD, f"the body has no {resources}: send the request to the path of its signal")
-    number = 0
     try:
-        for at, one_resource in enumerate(objects_of(request, resources)):
+        of_resources = objects_of(request, resources)
+        number = len(of_resources)
+        bounded(number)
+        for at, one_resource in enumerate(of_resources):
             resource = attributes_of(object_of(one_resource, "resource"), wanted)
-            for scope_at, one_scope in enumerate(objects_of(one_resource, scopes)):
+            of_scopes = objects_of(one_resource, scopes)
+            number += len(of_scopes)
+            bounded(number)
+            for scope_at, one_scope in enumerate(of_scopes):
                 described = object_of(one_scope, "scope")
                 scope = Scope(text_of(described, "name"), text_of(described, "version"))
                 found = objects_of(one_scope, records)
