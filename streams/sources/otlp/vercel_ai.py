@@ -2,15 +2,21 @@
 
 ``ai.generateText`` repeats what its ``ai.generateText.doGenerate`` children used. Up to version 5 the input of
 Anthropic's models leaves cached tokens out, and those of the others do not; from version 6 on none does, and there are
-details that say so. The newer telemetry package (``@ai-sdk/otel``) follows :mod:`streams.sources.otlp.genai` instead.
+details that say so. What version 5 has no attributes for stands in the provider's metadata, of which the counts of cached
+and reasoned tokens are read. The newer telemetry package (``@ai-sdk/otel``) follows :mod:`streams.sources.otlp.genai`
+instead.
+
+Sources: versions 5.0.277 and 6.0.326, run against a model of our own.
 """
 
-from typing import Final
+from typing import Any, Final
+
+import orjson
 
 from streams.sources.contract import Skip
 from streams.sources.otlp import tokens
 from streams.sources.otlp.calls import Call
-from streams.sources.otlp.records import Span
+from streams.sources.otlp.records import Attributes, Span
 from streams.sources.otlp.words import first_word
 
 __all__ = ["NAMES", "read"]
@@ -47,6 +53,17 @@ _TOKENS: Final = tokens.Names(
     cache_write=("ai.usage.inputTokenDetails.cacheWriteTokens",),
     reasoning=("ai.usage.outputTokenDetails.reasoningTokens", "ai.usage.reasoningTokens"),
 )
+_METADATA: Final = "ai.response.providerMetadata"
+_MOST_METADATA: Final = 65_536
+#: Where providers have their counts in it: of Anthropic as its API names them, or under the names of version 4.
+_IN_METADATA: Final = (
+    (("anthropic", "usage", "cache_read_input_tokens"), _TOKENS.cache_read[0]),
+    (("anthropic", "cacheReadInputTokens"), _TOKENS.cache_read[0]),
+    (("anthropic", "usage", "cache_creation_input_tokens"), _TOKENS.cache_write[0]),
+    (("anthropic", "cacheCreationInputTokens"), _TOKENS.cache_write[0]),
+    (("openai", "cachedPromptTokens"), _TOKENS.cache_read[0]),
+    (("openai", "reasoningTokens"), _TOKENS.reasoning[0]),
+)
 _FRESH: Final = "ai.usage.inputTokenDetails.noCacheTokens"
 NAMES: Final = frozenset(
     (
@@ -57,6 +74,7 @@ NAMES: Final = frozenset(
         *_ERROR,
         *(name for names in _TOKENS for name in names),
         _FRESH,
+        _METADATA,
     )
 )
 
@@ -70,6 +88,7 @@ def read(span: Span) -> Call | Skip | None:
     operation = _OPERATIONS.get(named)
     if operation is None:
         return Skip.PARENT if named in _PARENTS else Skip.IRRELEVANT
+    attributes = _with_metadata(attributes)
     # ``openai.chat`` and ``anthropic.messages`` say the interface, too.
     provider = (first_word(attributes, _PROVIDER) or "").partition(".")[0]
     return Call(
@@ -82,3 +101,22 @@ def read(span: Span) -> Call | Skip | None:
         ),
         error=first_word(attributes, _ERROR),
     )
+
+
+def _with_metadata(attributes: Attributes) -> Attributes:
+    """The attributes, and the counts that stand in the provider's metadata alone; nothing else of that is kept."""
+    said = attributes.get(_METADATA)
+    if _FRESH in attributes or not isinstance(said, str) or len(said) > _MOST_METADATA:
+        return attributes
+    try:
+        metadata: Any = orjson.loads(said)
+    except orjson.JSONDecodeError:
+        return attributes
+    found: dict[str, Any] = {}
+    for path, name in _IN_METADATA:
+        value = metadata
+        for member in path:
+            value = value.get(member) if isinstance(value, dict) else None
+        if type(value) is int and name not in found:
+            found[name] = value
+    return {**found, **attributes}

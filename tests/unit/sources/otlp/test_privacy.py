@@ -159,7 +159,8 @@ EVALUATION = {"name": "gen_ai.evaluation.result", "attributes": [
     [
         {"gen_ai.operation.name": "chat", "gen_ai.request.model": "m", "gen_ai.provider.name": "p", "gen_ai.response.id": "r"},
         {"openinference.span.kind": "LLM", "llm.model_name": "m", "llm.system": "p"},
-        {"ai.operationId": "ai.generateText.doGenerate", "ai.model.id": "m", "ai.model.provider": "p.chat"},
+        {"ai.response.providerMetadata": '{"anthropic": {"usage": {"cache_read_input_tokens": 3, "note": "secret"}}}',
+         "ai.operationId": "ai.generateText.doGenerate", "ai.model.id": "m", "ai.model.provider": "p.chat"},
     ],
 )  # fmt: skip
 def test_nothing_leaks_from_spans(attributes: dict[str, Any]) -> None:

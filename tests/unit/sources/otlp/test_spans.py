@@ -257,6 +257,28 @@ def test_the_ai_sdk_is_read(used: dict[str, Any], provider: str, expected: tuple
 
 
 @pytest.mark.parametrize(
+    ("provider", "metadata", "expected"),
+    [
+        ("anthropic.messages", {"anthropic": {"usage": {"cache_read_input_tokens": 2001, "cache_creation_input_tokens": 301}}},
+         (2102, 2001, 301, 51, 0)),
+        ("anthropic.messages", {"anthropic": {"cacheReadInputTokens": 2001, "cacheCreationInputTokens": 301}},
+         (2102, 2001, 301, 51, 0)),
+        ("openai.chat", {"openai": {"cachedPromptTokens": 2001, "reasoningTokens": 11}}, (101, 2001, 0, 51, 11)),
+        ("openai.chat", {"openai": ["cachedPromptTokens"], "anthropic": 7}, (2102, 0, 0, 51, 0)),
+        ("openai.chat", {"openai": {"cachedPromptTokens": "2001"}}, (2102, 0, 0, 51, 0)),
+        ("openai.chat", None, (2102, 0, 0, 51, 0)),
+    ],
+)  # fmt: skip
+def test_what_the_ai_sdk_has_no_attributes_for_stands_in_the_providers_metadata(
+    provider: str, metadata: Any, expected: tuple[int, ...]
+) -> None:
+    said = "{" if metadata is None else orjson.dumps(metadata).decode()
+    used = {"ai.usage.promptTokens": 2102, "ai.usage.completionTokens": 51, "ai.response.providerMetadata": said}
+    attributes = {**AI, "ai.operationId": "ai.generateText.doGenerate", "ai.model.provider": provider, **used}
+    assert tokens_of(fields_of(attributes)) == expected
+
+
+@pytest.mark.parametrize(
     ("operation", "skip"),
     [("ai.generateText", Skip.PARENT), ("ai.embedMany", Skip.PARENT), ("ai.toolCall", Skip.IRRELEVANT)],
 )
