@@ -15,7 +15,7 @@ from streams.sources.langfuse.usage import answered_from_cache, read_cost, read_
 from streams.sources.readings import BadField, instant_ms
 from streams.sources.token_usage import Tokens
 
-__all__ = ["SOURCE", "UNKNOWN_MODEL", "UNTOLD", "Observation", "read_observations"]
+__all__ = ["SOURCE", "UNKNOWN_MODEL", "UNTOLD", "Identity", "Observation", "read_observations"]
 
 SOURCE: Final = "langfuse"
 
@@ -45,8 +45,18 @@ class Observation(NamedTuple):
     trace: Mapping[str, Any] = {}
 
 
-def read_observations(observations: Sequence[Observation], context: Context, decoded: Decoded) -> None:
-    """Add what the observations of one body become to what was decoded so far."""
+#: An observation or a span: its trace and its own id.
+Identity = tuple[str, str]
+
+
+def read_observations(
+    observations: Sequence[Observation], context: Context, decoded: Decoded, around: Mapping[Identity, Identity] = {},
+    leaves: Iterable[Identity] = (),
+) -> None:  # fmt: skip
+    """Add what the observations of one body become to what was decoded so far.
+
+    ``around`` has the parents of what else the body holds and is no observation, and ``leaves`` those of it that are calls.
+    """
     used: list[Tokens | None] = []
     bad: dict[int, BadField] = {}
     for at, observation in enumerate(observations):
@@ -55,7 +65,7 @@ def read_observations(observations: Sequence[Observation], context: Context, dec
         except BadField as field:
             bad[at] = field
             used.append(None)
-    parents = _parents(observations, used)
+    parents = _parents(observations, used, around, leaves)
     for at, observation in enumerate(observations):
         if at in bad:
             decoded.refused.append(bad[at].refused(observation.place))
@@ -71,28 +81,43 @@ def read_observations(observations: Sequence[Observation], context: Context, dec
             decoded.skipped[read] += 1
 
 
-def _parents(observations: Sequence[Observation], used: Sequence[Tokens | None]) -> set[int]:
+def _parents(
+    observations: Sequence[Observation], used: Sequence[Tokens | None], around: Mapping[Identity, Identity],
+    leaves: Iterable[Identity],
+) -> set[int]:  # fmt: skip
     """Those within which a generation with usage of its own lies."""
     places = {_identity(observation.fields): at for at, observation in enumerate(observations)}
     found: set[int] = set()
-    for observation, tokens in zip(observations, used, strict=True):
-        if tokens is None or observation.type != "GENERATION":
-            continue
-        at: int | None = places.get(_parent_identity(observation.fields))
-        # An observation that was passed already has no news above it, which also ends those that go in circles.
-        while at is not None and at not in found:
-            found.add(at)
-            if observations[at].type in _BARRIERS:
+    passed: set[Identity] = set()
+    starts = [around[leaf] for leaf in leaves if leaf in around]
+    starts += [
+        _parent_identity(observation.fields)
+        for observation, tokens in zip(observations, used, strict=True)
+        if tokens is not None and observation.type == "GENERATION"
+    ]
+    for start in starts:
+        identity = start
+        # What was passed already has no news above it, which also ends those that go in circles.
+        while identity not in passed:
+            passed.add(identity)
+            at = places.get(identity)
+            if at is not None:
+                found.add(at)
+                if observations[at].type in _BARRIERS:
+                    break
+                identity = _parent_identity(observations[at].fields)
+            elif identity in around:
+                identity = around[identity]
+            else:
                 break
-            at = places.get(_parent_identity(observations[at].fields))
     return found
 
 
-def _identity(fields: Mapping[str, Any]) -> tuple[str, str]:
+def _identity(fields: Mapping[str, Any]) -> Identity:
     return str(fields.get("traceId")), str(fields.get("id"))
 
 
-def _parent_identity(fields: Mapping[str, Any]) -> tuple[str, str]:
+def _parent_identity(fields: Mapping[str, Any]) -> Identity:
     parent = fields.get("parentObservationId")
     return str(fields.get("traceId")), str(parent) if parent else ""
 

@@ -47,8 +47,14 @@ def owns(span: Span) -> bool:
     return _TYPE in span.attributes or span.scope.name.startswith("langfuse-sdk")
 
 
-def read_spans(spans: Iterable[Span], context: Context, decoded: Decoded) -> None:
-    """Add what the observations among the spans of one body become to what was decoded so far."""
+def read_spans(
+    spans: Iterable[Span], context: Context, decoded: Decoded, others: Iterable[Span] = (), calls: Iterable[Span] = ()
+) -> None:  # fmt: skip
+    """Add what the observations of one body become to what was decoded so far.
+
+    ``others`` are the body's other spans, and ``calls`` those of them that were counted as calls: an observation
+    around one repeats it.
+    """
     traces: dict[str, dict[str, Any]] = {}
     found = []
     for span in spans:
@@ -61,7 +67,9 @@ def read_spans(spans: Iterable[Span], context: Context, decoded: Decoded) -> Non
         Observation(span.place, _type_of(span.attributes), _fields_of(span), traces[span.trace_id] | own)
         for span, own in found
     ]
-    read_observations(observations, context, decoded)
+    around = {(span.trace_id, span.span_id): (span.trace_id, span.parent_span_id) for span in others}
+    leaves = [(span.trace_id, span.span_id) for span in calls]
+    read_observations(observations, context, decoded, around, leaves)
 
 
 def _type_of(attributes: Attributes) -> str:

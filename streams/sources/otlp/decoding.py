@@ -5,7 +5,7 @@ come first, because they use the names of the conventions in their own ways.
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from streams.core.reasons import Reason
@@ -29,7 +29,7 @@ from streams.sources.otlp.records import LogRecord, Span
 from streams.sources.otlp.words import log_time_ms, span_time_ms
 from streams.sources.readings import BadField, nanos_ms
 
-__all__ = ["PATH_OF_TOPIC", "decode"]
+__all__ = ["PATH_OF_TOPIC", "SPAN_EVENTS", "SPAN_NAMES", "decode", "decode_spans"]
 
 #: Topics of the Collector's Kafka exporter, whose values are requests without HTTP around them.
 PATH_OF_TOPIC: Final = {"otlp_spans": "/v1/traces", "otlp_logs": "/v1/logs", "otlp_metrics": "/v1/metrics"}
@@ -52,13 +52,13 @@ _LOG_CLIENTS: Final[tuple[tuple[Callable[[LogRecord], bool], Callable[[LogRecord
 )
 
 #: All that is read of a request's attributes: prompts, arguments, hosts and paths are not decoded at all.
-_SPAN_NAMES: Final = (
+SPAN_NAMES: Final = (
     attribution.NAMES | evaluations.NAMES | vercel_ai.NAMES | openinference.NAMES | genai.NAMES | codex.SPAN_NAMES
 )
 _LOG_NAMES: Final = (
     attribution.NAMES | evaluations.NAMES | genai.NAMES | claude_code.NAMES | codex.NAMES | gemini_cli.NAMES
 )
-_EVENTS: Final = frozenset({evaluations.EVENT})
+SPAN_EVENTS: Final = frozenset({evaluations.EVENT})
 
 
 def decode(body: bytes, context: Context) -> Decoded:
@@ -74,10 +74,15 @@ def decode(body: bytes, context: Context) -> Decoded:
 
 
 def _spans(body: bytes, context: Context) -> Decoded:
+    wanted = SPAN_NAMES if context.fingerprint is None else SPAN_NAMES | prompts.NAMES
+    return decode_spans(reading.spans(body, context.content_type, wanted, SPAN_EVENTS), context)
+
+
+def decode_spans(spans: Iterable[Span | Refused], context: Context) -> Decoded:
+    """The spans of one request, read with :data:`SPAN_NAMES` and :data:`SPAN_EVENTS`."""
     decoded = Decoded([], [], Counter())
     leaves: list[Leaf] = []
-    wanted = _SPAN_NAMES if context.fingerprint is None else _SPAN_NAMES | prompts.NAMES
-    for span in reading.spans(body, context.content_type, wanted, _EVENTS):
+    for span in spans:
         if isinstance(span, Refused):
             decoded.refused.append(span)
             continue

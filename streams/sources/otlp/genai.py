@@ -38,12 +38,15 @@ TOKENS: Final = tokens.Names(
         "gen_ai.usage.cache_read.input_tokens",
         "gen_ai.usage.cache_read_input_tokens",
         "gen_ai.usage.details.cache_read_tokens",
+        "gen_ai.usage.cache_read_tokens",
+        "gen_ai.usage.input_cached_tokens",  # Langfuse's own word, in the conventions' namespace (langfuse#14725)
     ),
     cache_write=(
         "gen_ai.usage.cache_write.input_tokens",
         "gen_ai.usage.cache_creation.input_tokens",
         "gen_ai.usage.cache_creation_input_tokens",
         "gen_ai.usage.details.cache_write_tokens",
+        "gen_ai.usage.cache_write_tokens",
     ),
     reasoning=(
         "gen_ai.usage.reasoning.output_tokens",

@@ -88,11 +88,15 @@ def observed(**said: Any) -> dict[str, Any]:
     }
 
 
-def traces(*spans: dict[str, Any], context: Context = SPANS, scope: str = "langfuse-sdk", **resource: str) -> Decoded:
+def traces(*spans: dict[str, Any], scope: str = "langfuse-sdk", **resource: str) -> Decoded:
+    return traces_of({scope: list(spans)}, **resource)
+
+
+def traces_of(scopes: dict[str, list[dict[str, Any]]], **resource: str) -> Decoded:
     attributes = [{"key": key.replace("__", "."), "value": {"stringValue": value}} for key, value in resource.items()]
-    scoped = {"scope": {"name": scope}, "spans": list(spans)}
-    body = orjson.dumps({"resourceSpans": [{"resource": {"attributes": attributes}, "scopeSpans": [scoped]}]})
-    decoded = decode(body, context)
+    scoped = [{"scope": {"name": name}, "spans": spans} for name, spans in scopes.items()]
+    body = orjson.dumps({"resourceSpans": [{"resource": {"attributes": attributes}, "scopeSpans": scoped}]})
+    decoded = decode(body, SPANS)
     booked(decoded)
     return decoded
 
@@ -504,6 +508,33 @@ def test_json_and_protobuf_of_one_request_say_the_same() -> None:
     one = decode(payload("captured/langfuse/v5_traces.bin"), SPANS._replace(content_type="application/x-protobuf"))
     other = decode(orjson.dumps(body), SPANS)
     assert one.items == other.items
+
+
+def test_langfuse_14725_in_the_conventions_namespace_its_own_word_is_inside_too() -> None:
+    chat = {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.response.model": "gpt-5",
+        "gen_ai.usage.input_tokens": 13_675,
+        "gen_ai.usage.output_tokens": 100,
+    }
+    for name in ("gen_ai.usage.input_cached_tokens", "gen_ai.usage.cache_read.input_tokens"):
+        (call,) = calls(traces(span(**chat, **{name: 9_216}), scope="other"))
+        assert (call["source"], *buckets(call)) == ("opentelemetry", 4_459, 9_216, 0, 100, 0)
+
+
+def test_an_observation_around_another_instrumentations_span_repeats_it() -> None:
+    usage = '{"prompt_tokens": 100, "completion_tokens": 10}'
+    outer = span("00000000000000a1", **observed(langfuse__observation__usage_details=usage))
+    between = span("00000000000000a2", "00000000000000a1", **{"http.route": "/"})
+    chat = {"gen_ai.operation.name": "chat", "gen_ai.response.model": "gpt-5", "gen_ai.usage.input_tokens": 100,
+            "gen_ai.usage.output_tokens": 10, "gen_ai.response.id": "resp_1"}  # fmt: skip
+    inner = span("00000000000000a3", "00000000000000a2", **chat)
+    decoded = traces_of({"langfuse-sdk": [outer], "other": [between, inner]})
+    (call,) = calls(decoded)
+    assert (call["source"], call["request_id"], buckets(call)) == ("opentelemetry", "resp_1", (100, 0, 0, 10, 0))
+    assert decoded.skipped == {Skip.PARENT: 1, Skip.IRRELEVANT: 1}
+    # Without a call in it the observation counts.
+    assert [call["source"] for call in calls(traces_of({"langfuse-sdk": [outer], "other": [between]}))] == ["langfuse"]
 
 
 @pytest.mark.parametrize("said", ["", "[", "[]", "7", "null", '"x"'])
