@@ -239,6 +239,10 @@ def test_openinferences_flat_keys_are_inside() -> None:
     )  # fmt: skip
 
 
+def test_openinferences_keys_are_inside_without_a_total_too() -> None:
+    assert usage_of(**{"input": 190, "prompt_details.cache_read": 90, "output": 164}) == (100, 90, 0, 164, 0)
+
+
 def test_langfuse_10592_a_whole_told_beside_its_part_is_known_by_the_total() -> None:
     # The TypeScript wrapper: 17,903 in all, of which 17,817 from the cache.
     assert usage_of(input=17_903, input_cached_tokens=17_817, output=200, total=18_103) == (86, 17_817, 0, 200, 0)
@@ -400,6 +404,15 @@ def test_create_and_update_of_one_body_are_one_call() -> None:
     assert decoded.skipped == {Skip.IRRELEVANT: 1, Skip.REPEATED: 1}
 
 
+def test_an_update_that_leaves_a_field_empty_takes_nothing_back() -> None:
+    decoded = batch(
+        event("generation-create", "e1", id="g1", traceId="t1", startTime=AT, model="gpt-5", usageDetails={"input": 100, "output": 10}),
+        event("generation-update", "e2", id="g1", traceId="t1", endTime=AT, model=None, usageDetails={}, costDetails=None),
+    )  # fmt: skip
+    (call,) = calls(decoded)
+    assert (call["model"], buckets(call)) == ("gpt-5", (100, 0, 0, 10, 0))
+
+
 def test_create_and_update_of_two_bodies_count_once_in_either_order() -> None:
     create = event("generation-create", "e1", id="g1", traceId="t1", startTime=AT, model="gpt-5")
     update = event(
@@ -488,6 +501,13 @@ def test_a_span_is_read_from_its_json_texts() -> None:
     assert item.labels == {
         "name": "answer", "session.id": "s1", "environment": "test", "service.name": "shop", "tag.assay.team": "red", "tag.team": "blue"
     }  # fmt: skip
+
+
+def test_a_span_whose_status_is_an_error_failed_without_a_level_too() -> None:
+    failed = span(**observed()) | {"status": {"code": 2, "message": "it broke"}}
+    assert [call["status"] for call in calls(traces(failed))] == ["error"]
+    warned = span(**observed(langfuse__observation__level="WARNING")) | {"status": {"code": 2}}
+    assert [call["status"] for call in calls(traces(warned))] == ["ok"]
 
 
 def test_what_a_root_says_of_its_trace_holds_for_the_trace() -> None:
@@ -684,6 +704,21 @@ def test_rows_of_blob_storage_are_read_line_by_line() -> None:
     assert (outcome["occurred_at"], outcome["run_id"]) == (AT_MS + 2_000, call["run_id"])
     assert [refused.place for refused in decoded.refused] == ["line 4"]
     assert decoded.skipped == {Skip.IRRELEVANT: 1}
+
+
+@pytest.mark.parametrize(("metadata", "tags", "expected"), [
+    ({"team": "red"}, ["team:blue"], "red"),
+    ({"team": "red", "assay.team": "green"}, [], "green"),
+    ({"team": "red"}, ["assay.team:green"], "green"),
+    ('{"team": "\\"red\\""}', [], "red"),
+    ({"attributes": {"assay.team": "red"}}, [], "red"),
+    ({"team": 7}, '["team:blue", 7]', "blue"),
+    ({"team": ""}, ["team", "team:"], None),
+    ([], {}, None),
+])  # fmt: skip
+def test_a_team_is_told_by_metadata_or_tags(metadata: Any, tags: Any, expected: str | None) -> None:
+    (call,) = calls(export(generation(metadata=metadata, tags=tags)))
+    assert call.get("team") == expected
 
 
 def test_pages_and_single_rows_are_read_too() -> None:

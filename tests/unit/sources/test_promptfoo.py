@@ -185,7 +185,7 @@ def test_promptfoo_7546_cached_tokens_of_codex_count_once() -> None:
 
 
 def test_a_cost_of_nothing_with_tokens_is_unknown() -> None:
-    (call,) = calls(read(result(cost=0)))
+    (call,) = calls(read(result(cost=0, response=response(tokens(100, 10), cost=0))))
     assert "cost_micro_usd" not in call
 
 

@@ -17,6 +17,7 @@ from streams.sources.token_usage import Tokens, provider_usage, resolved
     ({"input_tokens": 2108, "input_tokens_details": {"cached_tokens": 2004}, "output_tokens": 54,
       "output_tokens_details": {"reasoning_tokens": 14}, "total_tokens": 2162}, Tokens(104, 2004, 0, 54, 14)),
     ({"prompt_tokens": 10, "completion_tokens": 5}, Tokens(10, 0, 0, 5)),
+    ({"input_tokens": 10, "input_tokens_details": {"cached_tokens": 4}, "output_tokens": 5}, Tokens(6, 4, 0, 5)),
     # Anthropic: apart; writes may be told by how long they live, once more.
     ({"input_tokens": 3, "cache_read_input_tokens": 17_241, "cache_creation_input_tokens": 16_935, "output_tokens": 8,
       "cache_creation": {"ephemeral_5m_input_tokens": 16_000, "ephemeral_1h_input_tokens": 935}}, Tokens(3, 17_241, 16_935, 8)),
