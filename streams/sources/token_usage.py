@@ -41,8 +41,8 @@ class Tokens(NamedTuple):
 def first(holder: Mapping[str, Any], *names: str) -> int | None:
     """The count under the first of these names that has one. Raises BadField where one of them holds no count."""
     for name in names:
-        found = count(holder.get(name), name)
-        if found is not None:
+        value = holder.get(name)
+        if value is not None and (found := count(value, name)) is not None:
             return found
     return None
 

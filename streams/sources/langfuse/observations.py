@@ -205,7 +205,11 @@ def _labels(fields: Mapping[str, Any], trace: Mapping[str, Any], tags: Iterable[
 def _cache_hit(metadata: Mapping[str, Any], tags: Iterable[str]) -> bool:
     """Whether a gateway says that its cache answered: LiteLLM, in metadata or as a tag (langfuse#2112)."""
     said = metadata.get("cache_hit")
-    return said is True or str(word(said)).lower() == "true" or "cache_hit:true" in {tag.lower() for tag in tags}
+    return (
+        said is True
+        or (said is not None and str(word(said)).lower() == "true")
+        or any(tag.lower() == "cache_hit:true" for tag in tags)
+    )
 
 
 def _model(fields: Mapping[str, Any]) -> str | None:
