@@ -18,6 +18,8 @@ from streams.sources.token_usage import Tokens, first, provider_usage, resolved
 
 __all__ = ["answered_from_cache", "read_cost", "read_usage"]
 
+#: What a message calls a count: its own key is the sender's to choose, and is not repeated.
+_FIELD: Final = "usageDetails"
 #: Keys of sums and of things that are no tokens.
 _TOTALS: Final = ("total", "total_tokens", "totalTokens")
 _INSIDE: Final = ("prompt_details", "completion_details", "prompt_tokens_details", "completion_tokens_details")
@@ -52,7 +54,7 @@ def read_cost(fields: Mapping[str, Any]) -> int | None:
         details = as_object(fields.get(name))
         total = dollars(details.get("total"), f"{name}.total")
         if total is None and details:
-            total = sum(dollars(value, f"{name}.{key}"[:64]) or 0 for key, value in details.items())
+            total = sum(dollars(value, name) or 0 for value in details.values())
         if total:
             return total
     usage = as_object(fields.get("usage"))
@@ -91,21 +93,21 @@ def _flat(usage: Mapping[str, Any]) -> Tokens | None:
         if word.startswith(_INSIDE):
             inside = True
         if "ephemeral" in word:
-            by_age += count(value, key) or 0
+            by_age += count(value, _FIELD) or 0
         elif "cache" in word:
             # One thing under several names; a miss is what is fresh.
             if any(part in word for part in ("creat", "writ")):
-                write = max(write, count(value, key) or 0)
+                write = max(write, count(value, _FIELD) or 0)
             elif "modality" in word:
-                by_modality += count(value, key) or 0
+                by_modality += count(value, _FIELD) or 0
             elif "miss" not in word:
-                read = max(read, count(value, key) or 0)
+                read = max(read, count(value, _FIELD) or 0)
         elif any(part in word for part in ("reason", "thought", "thinking")):
-            reasoning = max(reasoning, count(value, key) or 0)
+            reasoning = max(reasoning, count(value, _FIELD) or 0)
         elif word.startswith(("input", "prompt")):
-            other_input += count(value, key) or 0
+            other_input += count(value, _FIELD) or 0
         elif word.startswith(("output", "completion")):
-            other_output += count(value, key) or 0
+            other_output += count(value, _FIELD) or 0
     parts = (max(read, by_modality), max(write, by_age), other_input, reasoning, other_output)
     if given_input is None and given_output is None and not any(parts):
         return None

@@ -776,6 +776,17 @@ def test_a_bad_field_costs_its_own_observation_alone(said: dict[str, Any], reaso
     assert len(calls(decoded)) == 1
 
 
+@pytest.mark.parametrize("said", [
+    {"usageDetails": {"input": 1, f"input_{CANARY}": f"{CANARY}"}},
+    {"usageDetails": {f"output_cache_{CANARY}": -1}},
+    {"costDetails": {f"{CANARY}": f"{CANARY}"}},
+    {"endTime": CANARY},
+])  # fmt: skip
+def test_a_refusal_repeats_nothing_of_what_was_sent(said: dict[str, Any]) -> None:
+    (refused,) = export(generation(**said)).refused
+    assert CANARY not in refused.detail
+
+
 # -------------------------------------------------------------------------------------------------------- privacy
 
 _DECLARED = {"event_id", "run_id", "model", "team", "workflow", "outcome_id"}
