@@ -28,24 +28,34 @@ LABELS: Final = (
 )
 NAMES: Final = frozenset((*TEAM, *WORKFLOW, *RUN, *ACTOR, *LABELS))
 
-_FIELDS: Final = (("team", TEAM), ("workflow", WORKFLOW), ("run_id", RUN), ("actor", ACTOR))
+#: What each name is good for: a field and how far behind it stands there, or a label.
+_ROLES: Final = dict.fromkeys(LABELS, ("", 0)) | {
+    name: (field, rank)
+    for field, names in (("team", TEAM), ("workflow", WORKFLOW), ("run_id", RUN), ("actor", ACTOR))
+    for rank, name in enumerate(names)
+}
 
 
 def attribute(fields: dict[str, Any], attributes: Attributes, resource: Attributes) -> dict[str, str]:
     """Put team, workflow, run and actor into the fields, as far as they are told, and give the labels."""
-    for field, names in _FIELDS:
-        for name in names:
-            value = attributes.get(name) or resource.get(name)
-            if value:
-                if isinstance(value, str):
-                    fields[field] = value
-                    break
-                if type(value) is int:
-                    fields[field] = str(value)
-                    break
-    labels = {}
-    for name in LABELS:
-        value = attributes.get(name) or resource.get(name)
-        if value and isinstance(value, str):
-            labels[name] = value
+    labels: dict[str, str] = {}
+    ranks: dict[str, int] = {}
+    # Of one name the record's is the last, and holds. Few attributes are there, and many names might be.
+    for told in (resource, attributes):
+        for name, value in told.items():
+            role = _ROLES.get(name)
+            if role is None or not value:
+                continue
+            if type(value) is str:
+                word = value
+            elif type(value) is int:
+                word = str(value)
+            else:
+                continue
+            field, rank = role
+            if not field:
+                labels[name] = word
+            elif rank <= ranks.get(field, rank):
+                ranks[field] = rank
+                fields[field] = word
     return labels

@@ -96,7 +96,7 @@ def read_log(record: LogRecord) -> Item | Skip:
         decision = _DECISIONS.get(first_word(attributes, ("decision",)) or "")
         # What the configuration or a hook let through nobody looked at.
         by_person = (first_word(attributes, ("source",)) or "").startswith("user_")
-        if decision is None or not by_person or attributes.get("tool_name") not in _EDITS:
+        if decision is None or not by_person or one_of(attributes, "tool_name", _EDITS) is None:
             return Skip.IRRELEVANT
         return decision_item(record, SOURCE, session, accepted=decision)
     if name == "tool_result":

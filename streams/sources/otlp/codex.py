@@ -14,7 +14,7 @@ from streams.sources.otlp import tokens
 from streams.sources.otlp.calls import Call
 from streams.sources.otlp.log_items import decision_item, usage_item
 from streams.sources.otlp.records import Attributes, LogRecord, Span
-from streams.sources.otlp.words import first_count, first_word
+from streams.sources.otlp.words import first_count, first_word, one_of
 
 __all__ = ["NAMES", "SOURCE", "SPAN_NAMES", "owns_log", "owns_span", "read_log", "read_span"]
 
@@ -103,7 +103,7 @@ def read_log(record: LogRecord) -> Item | Skip:
     if name == "codex.tool_decision":
         decision = _DECISIONS.get((first_word(attributes, ("decision",)) or "").lower())
         by_person = (first_word(attributes, ("source",)) or "").lower() == "user"
-        if decision is None or not by_person or attributes.get("tool_name") not in _EDITS:
+        if decision is None or not by_person or one_of(attributes, "tool_name", _EDITS) is None:
             return Skip.IRRELEVANT
         return decision_item(record, SOURCE, session, accepted=decision)
     return Skip.IRRELEVANT

@@ -62,8 +62,11 @@ SPAN_EVENTS: Final = frozenset({evaluations.EVENT})
 
 
 def decode(body: bytes, context: Context) -> Decoded:
-    """A request to ``/v1/traces``, ``/v1/logs`` or ``/v1/metrics``, protobuf or JSON as ``context.content_type`` says."""
-    signal = context.path.rstrip("/").rpartition("/")[2]
+    """A request to ``/v1/traces``, ``/v1/logs`` or ``/v1/metrics``, protobuf or JSON as ``context.content_type`` says.
+
+    Without a path, as in a file that the Collector wrote, JSON says itself which of the three it is.
+    """
+    signal = context.path.rstrip("/").rpartition("/")[2] if context.path else reading.signal_of(body)
     if signal == "traces":
         return _spans(body, context)
     if signal == "logs":

@@ -13,7 +13,7 @@ from streams.sources.otlp import genai, tokens
 from streams.sources.otlp.calls import Call
 from streams.sources.otlp.log_items import decision_item, usage_item
 from streams.sources.otlp.records import Attributes, LogRecord, Span
-from streams.sources.otlp.words import first_count, first_word
+from streams.sources.otlp.words import first_count, first_word, one_of
 
 __all__ = ["NAMES", "SOURCE", "owns_log", "owns_span", "read_log", "read_span"]
 
@@ -83,7 +83,7 @@ def read_log(record: LogRecord) -> Item | Skip:
         return usage_item(record, _call(attributes, None, "error"), SOURCE, session=session)
     if name == "gemini_cli.tool_call":
         decision = _DECISIONS.get(first_word(attributes, ("decision",)) or "")
-        if decision is None or attributes.get("function_name") not in _EDITS:
+        if decision is None or one_of(attributes, "function_name", _EDITS) is None:
             return Skip.IRRELEVANT
         return decision_item(record, SOURCE, session, accepted=decision)
     if name in {"gemini_cli.api_request", "gen_ai.client.inference.operation.details"}:

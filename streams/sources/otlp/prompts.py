@@ -18,7 +18,7 @@ _WHOLE: Final = ("gen_ai.input.messages", "gen_ai.prompt", "ai.prompt.messages",
 _CONTENT: Final = tuple((f"gen_ai.prompt.{at}.role", f"gen_ai.prompt.{at}.content") for at in range(_NUMBERED))
 NAMES: Final = frozenset((*_WHOLE, *(name for pair in _CONTENT for name in pair)))
 
-_INSTRUCTIONS: Final = frozenset({"system", "developer"})
+_INSTRUCTIONS: Final = ("system", "developer")
 #: Members of messages, of the requests that hold them, and of their parts, below which words stand.
 _MEMBERS: Final = ("messages", "contents", "input", "prompt", "parts", "content", "text", "value", "response", "result")
 _DEEPEST: Final = 12

@@ -26,8 +26,11 @@ def spans(body: bytes, wanted: Wanted, wanted_events: Container[str]) -> Iterato
     """The spans of an export request."""
     request = ExportTraceServiceRequest()
     _parse(request, body, "traces")
-    number = 0
+    number = len(request.resource_spans)
+    bounded(number)
     for at, one_resource in enumerate(request.resource_spans):
+        number += len(one_resource.scope_spans)
+        bounded(number)
         resource = _attributes(one_resource.resource.attributes, wanted)
         for scope_at, one_scope in enumerate(one_resource.scope_spans):
             prefix = f"resourceSpans.{at}.scopeSpans.{scope_at}.spans."
@@ -62,8 +65,11 @@ def log_records(body: bytes, wanted: Wanted) -> Iterator[LogRecord]:
     """The log records of an export request."""
     request = ExportLogsServiceRequest()
     _parse(request, body, "logs")
-    number = 0
+    number = len(request.resource_logs)
+    bounded(number)
     for at, one_resource in enumerate(request.resource_logs):
+        number += len(one_resource.scope_logs)
+        bounded(number)
         resource = _attributes(one_resource.resource.attributes, wanted)
         for scope_at, one_scope in enumerate(one_resource.scope_logs):
             prefix = f"resourceLogs.{at}.scopeLogs.{scope_at}.logRecords."
@@ -90,8 +96,11 @@ def metric_points(body: bytes, wanted: Wanted) -> Iterator[MetricPoint]:
     """The data points of an export request."""
     request = ExportMetricsServiceRequest()
     _parse(request, body, "metrics")
-    number = 0
+    number = len(request.resource_metrics)
+    bounded(number)
     for at, one_resource in enumerate(request.resource_metrics):
+        number += len(one_resource.scope_metrics)
+        bounded(number)
         resource = _attributes(one_resource.resource.attributes, wanted)
         for scope_at, one_scope in enumerate(one_resource.scope_metrics):
             prefix = f"resourceMetrics.{at}.scopeMetrics.{scope_at}.metrics."

@@ -26,6 +26,7 @@ __all__ = [
     "Wanted",
     "log_records",
     "metric_points",
+    "signal_of",
     "spans",
 ]
 
@@ -49,6 +50,11 @@ def metric_points(body: bytes, content_type: str, wanted: Wanted = None) -> Iter
     if _is_json(content_type):
         return json_form.metric_points(body, wanted)
     return protobuf_form.metric_points(body, wanted)
+
+
+def signal_of(body: bytes) -> str:
+    """``traces``, ``logs`` or ``metrics``, by the outermost member of a request in JSON; empty where it says none."""
+    return json_form.signal_of(body)
 
 
 def _is_json(content_type: str) -> bool:

@@ -14,8 +14,9 @@ Attributes = Mapping[str, Any]
 #: Names of the attributes that are read; the values of others are not looked at. None reads all.
 Wanted = Container[str] | None
 
-#: Spans, log records or data points in one request. Ten times what the largest body of ordinary records holds; a body
-#: of the same size full of empty records would keep a receiver busy for many seconds.
+#: Spans, log records or data points in one request, with the resources and scopes that hold them. Ten times what the
+#: largest body of ordinary records holds; one of the same size full of empty records would keep a receiver busy for many
+#: seconds.
 MOST_RECORDS: Final = 100_000
 
 

@@ -200,19 +200,27 @@ def _length(raw: bytes) -> bytes:
     return bytes([size]) if size < 128 else bytes([size & 127 | 128, size >> 7])
 
 
-@pytest.mark.parametrize("content_type", [JSON, PROTOBUF])
-def test_a_request_of_countless_empty_records_is_refused(content_type: str) -> None:
+MANY = records.MOST_RECORDS + 1
+EMPTY = b"{}," * records.MOST_RECORDS + b"{}"
+
+
+@pytest.mark.parametrize(
+    ("holders", "tags"),
+    [
+        (b'{"resourceSpans":[%s]}', []),
+        (b'{"resourceSpans":[{"scopeSpans":[%s]}]}', [b"\x0a"]),
+        (b'{"resourceSpans":[{"scopeSpans":[{"spans":[%s]}]}]}', [b"\x0a", b"\x12"]),
+    ],
+)
+def test_a_request_of_countless_empty_records_is_refused(holders: bytes, tags: list[bytes]) -> None:
     # An empty span is two bytes: the largest body that is taken would hold millions.
-    number = records.MOST_RECORDS + 1
-    if content_type == JSON:
-        body = b'{"resourceSpans":[{"scopeSpans":[{"spans":[' + b"{}," * records.MOST_RECORDS + b"{}]}]}]}"
-    else:
-        empty = b"\x12\x00" * number
-        scope = b"\x12" + _varint(len(empty)) + empty
-        body = b"\x0a" + _varint(len(scope)) + scope
-    with pytest.raises(BadBody) as refused:
-        list(reading.spans(body, content_type))
-    assert refused.value.reason is Reason.TOO_LARGE
+    body = (b"\x12\x00" if tags else b"\x0a\x00") * MANY
+    for tag in reversed(tags):
+        body = tag + _varint(len(body)) + body
+    for request_body, content_type in ((holders % EMPTY, JSON), (body, PROTOBUF)):
+        with pytest.raises(BadBody) as refused:
+            list(reading.spans(request_body, content_type))
+        assert refused.value.reason is Reason.TOO_LARGE
 
 
 def _varint(number: int) -> bytes:

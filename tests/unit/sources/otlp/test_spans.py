@@ -1,13 +1,15 @@
 """Which spans are calls, and what they used: the dialects of spans, in both generations of names."""
 
+from collections import Counter
 from typing import Any
 
+import orjson
 import pytest
 
 from streams.core.reasons import Reason
-from streams.sources.contract import USAGE_UNKNOWN, BadBody, Context, Skip
+from streams.sources.contract import USAGE_UNKNOWN, BadBody, Context, Decoded, Skip
 from streams.sources.otlp.decoding import PATH_OF_TOPIC, decode
-from tests.otlp_requests import AT_MS, TRACE, decoded, span, tokens_of
+from tests.otlp_requests import AT_MS, TRACE, decoded, request, span, tokens_of
 
 CHAT = {
     "gen_ai.operation.name": "chat",
@@ -295,7 +297,19 @@ def test_the_path_says_the_signal(path: str) -> None:
     assert decode(b"{}", Context(AT_MS, path)).items == []
 
 
-@pytest.mark.parametrize("path", ["", "/", "/v1/profiles", "/v1/traces/x"])
+@pytest.mark.parametrize("kind", ["spans", "logRecords", "metrics"])
+def test_without_a_path_json_says_its_signal(kind: str) -> None:
+    body = orjson.dumps(request([], kind=kind))
+    assert decode(body, Context(AT_MS)) == Decoded([], [], Counter())
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b"[]", b'{"resourceProfiles": []}', b"\x0a\x00"])
+def test_without_a_path_anything_else_names_no_signal(body: bytes) -> None:
+    with pytest.raises(BadBody, match="/v1/traces"):
+        decode(body, Context(AT_MS))
+
+
+@pytest.mark.parametrize("path", ["/", "/v1/profiles", "/v1/traces/x"])
 def test_another_path_names_no_signal(path: str) -> None:
     with pytest.raises(BadBody, match="/v1/traces"):
         decode(b"{}", Context(AT_MS, path))
