@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from streams.core.pseudonyms import Pseudonyms
-from streams.sources.booking import Binding, Booker
+from streams.sources.booking import Binding, Booked, Booker
 from streams.sources.contract import Decoded, Form
 
 PAYLOADS = Path(__file__).parents[4] / "shared" / "payloads"
@@ -55,10 +55,15 @@ def truth_buckets(said: dict[str, int]) -> tuple[int, ...]:
     return tuple(said[name] for name in ("input_uncached", "cache_read", "cache_write", "output", "reasoning"))
 
 
+def book(decoded: Decoded) -> Booked:
+    """Everything booked; the fields of what was decoded stay as they are."""
+    items = [item._replace(fields=dict(item.fields)) for item in decoded.items]
+    return Booker(Pseudonyms(b"sixteen bytes or more")).book(items, Binding())
+
+
 def booked(decoded: Decoded) -> list[dict[str, Any]]:
     """The records that leave; nothing of what was decoded may be refused on the way."""
-    items = [item._replace(fields=dict(item.fields)) for item in decoded.items]
-    result = Booker(Pseudonyms(b"sixteen bytes or more")).book(items, Binding())
+    result = book(decoded)
     assert result.refused == []
     return [orjson.loads(record.value) for record in (*result.usage, *result.outcomes)]
 

@@ -25,6 +25,7 @@ from streams.sources.langfuse import (
 from tests.unit.sources.judging import (
     CANARY,
     RECEIVED_MS,
+    book,
     booked,
     buckets,
     calls,
@@ -875,6 +876,7 @@ _ROWS = st.recursive(
 
 
 def accounted(decoded: Decoded) -> int:
+    book(decoded)
     for call in calls(decoded):
         assert min(buckets(call)) >= 0
         assert call["reasoning_tokens"] <= call["output_tokens"]

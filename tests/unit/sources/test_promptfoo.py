@@ -15,6 +15,7 @@ from streams.sources.fingerprints import Fingerprints
 from streams.sources.promptfoo import decode
 from tests.unit.sources.judging import (
     RECEIVED_MS,
+    book,
     booked,
     buckets,
     calls,
@@ -476,6 +477,7 @@ def test_whatever_an_evaluation_holds_each_record_is_accounted_for_or_the_body_r
     except (TypeError, orjson.JSONEncodeError):
         return
     decoded = decode(body, CONTEXT)
+    book(decoded)
     assert len(decoded.items) + len(decoded.refused) + sum(decoded.skipped.values()) >= len(rows)
     for call in calls(decoded):
         assert min(buckets(call)) >= 0
