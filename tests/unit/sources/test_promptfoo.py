@@ -175,7 +175,7 @@ def test_promptfoo_7546_cached_tokens_of_codex_count_once() -> None:
         {"finalResponse": "done", "usage": {"input_tokens": 10, "cached_input_tokens": 5, "output_tokens": 20}}
     ).decode()
     codex = {"id": "openai:codex-sdk"}
-    # 0.120.23 added the cached tokens to the whole that they are a part of; from 0.120.24 on they are told as "cached".
+    # Up to 0.120.23 the cached tokens were added to the whole that they are a part of; later they are told as "cached".
     before = result(provider=codex, response=response({"prompt": 15, "completion": 20, "total": 35}, raw=raw))
     after = result(provider=codex, response=response({"prompt": 10, "completion": 20, "total": 30, "cached": 5}))
     for row in (before, after):
