@@ -20,6 +20,7 @@ ROOT: Final = Path(__file__).parents[1]
 #: Modules in which the time of an event or of a window goes, and whose types mypyc can make use of.
 HOT: Final = (
     "aggregate",
+    "asked",
     "closing",
     "costing",
     "distinct",

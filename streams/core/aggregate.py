@@ -13,6 +13,7 @@ from streams.core.distinct import Distinct
 from streams.core.events import UsageEvent
 from streams.core.keys import RowKey
 from streams.core.results import MOST, Results
+from streams.core.watches import Watch
 
 __all__ = ["SOMEBODY", "VERSION", "Aggregate", "tried_in_vain"]
 
@@ -42,13 +43,14 @@ class Aggregate:
     nearly the same, had been sent in the workflow shortly before. ``actors`` are those of the calls, ``others`` those of outcomes. ``results`` are what came of the work, None for nothing. ``partial`` says that the window's figures leave
     something out (:mod:`streams.core.closing`). ``revision`` counts publications; in a row of what came after its week,
     how often what waited there was told. A closed row that was never corrected may still say revision 0: closing alone
-    does not write it, see :meth:`published_once`. ``touched`` marks unwritten changes.
+    does not write it, see :meth:`published_once`. ``touched`` marks unwritten changes. ``watch`` is the workflow's watch, at hand
+    while the row is open.
     """
 
     __slots__ = (
         "actors", "asked", "cache_read", "cache_write", "calls", "computed", "computed_calls", "cost", "errors", "failed", "filled",
         "filled_calls", "first_ms", "input", "last_ms", "others", "output", "partial", "place", "priced", "reasoning", "repeats", "results",
-        "revision", "runs", "touched", "unattributed", "unpriced_tokens", "with_run",
+        "revision", "runs", "touched", "unattributed", "unpriced_tokens", "watch", "with_run",
     )  # fmt: skip
 
     def __init__(self, place: RowKey) -> None:
@@ -81,6 +83,7 @@ class Aggregate:
         self.partial = False
         self.revision = 0
         self.touched = False
+        self.watch: Watch | None = None
 
     def add(self, event: UsageEvent, run: int, actor: int, computed: int = -1, repeat: int = -1) -> None:
         """Count one event; ``run`` and ``actor`` are 64-bit hashes, 0 where the event carries none.

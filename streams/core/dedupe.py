@@ -96,26 +96,28 @@ class Memory:
         asked = np.sort(np.array(hashes, np.uint64))
         for members in (self._main, self._middle):
             found.update(_hits(members, asked))
+        for members, candidates in self._sealed_among(asked):
+            found.update(_hits(members, asked[candidates]))
+        return found
+
+    def _sealed_among(self, asked: Hashes) -> Iterator[tuple[Hashes, npt.NDArray[np.int64]]]:
+        """The pages of sealed segments on which asked hashes may stand, each with the places of those in what was asked."""
         for segment in self._sealed:
-            candidates = asked[segment.bloom.may_hold(asked)]
-            pages = _page_of(candidates, segment.page_bits)
+            candidates = np.flatnonzero(segment.bloom.may_hold(asked))
+            pages = _page_of(asked[candidates], segment.page_bits)
             for page in np.unique(pages):
                 data = self._store.get(self._key(b"p", segment.number, int(page)))
                 if data is not None:
-                    found.update(_hits(self._unpack(data), candidates[pages == page]))
-        return found
+                    yield self._unpack(data), candidates[pages == page]
 
     def drain(self, newest_ms: int, watermark_ms: int, writes: Writes) -> None:
         """Write what was added since the last drain, none of it newer than ``newest_ms``; seal and drop what is due."""
-        added = len(self.fresh) - self._drained
-        if added:
-            if added == self._waiting:
+        added = self._take_added()
+        if added.shape[1]:
+            if added.shape[1] == self._waiting:
                 self._opened_ms = watermark_ms
             self._newest_ms = max(self._newest_ms, newest_ms)
-            self._write_tails(self._packed(self._drained), writes)
-            self._drained = len(self.fresh)
-            if self._drained >= _FRESH:
-                self._sort_fresh()
+            self._write_tails(added, writes)
         old = watermark_ms - self._opened_ms > self._horizon_ms // 4
         if self._waiting and (self._waiting >= self._capacity or old):
             self._seal(writes)
@@ -123,6 +125,14 @@ class Memory:
             watermark_ms - self._sealed[0].newest_ms > self._horizon_ms or len(self) > self._max_members
         ):
             self._drop(self._sealed.pop(0), writes)
+
+    def _take_added(self) -> Hashes:
+        """What was added since the last time, in the order it was."""
+        added = self._packed(self._drained)
+        self._drained = len(self.fresh)
+        if self._drained >= _FRESH:
+            self._sort_fresh()
+        return added
 
     def _packed(self, start: int) -> Hashes:
         """The fresh members from the given one on, in the order they were added."""
@@ -153,10 +163,18 @@ class Memory:
             self._main = _sorted(np.concatenate((self._main, self._middle), axis=1))
             self._middle = self._middle[:, :0].copy()
 
-    def _seal(self, writes: Writes) -> None:
+    def _open_members(self) -> Hashes:
+        """All members of the open segment, sorted."""
         if self.fresh:
             self._sort_fresh()
-        members = _sorted(np.concatenate((self._main, self._middle), axis=1))
+        return _sorted(np.concatenate((self._main, self._middle), axis=1))
+
+    def _restore(self, members: Hashes) -> None:
+        """Take members of the open segment back, after a restart."""
+        self._main = _sorted(members)
+
+    def _seal(self, writes: Writes) -> None:
+        members = self._open_members()
         count = members.shape[1]
         page_bits = max(0, (count // _PAGE).bit_length() - 1)
         borders = np.searchsorted(_page_of(members[0], page_bits), np.arange((1 << page_bits) + 1))
@@ -193,7 +211,7 @@ class Memory:
             self._opened_ms, self._newest_ms = _TIMES.unpack_from(data)
             tails.append(self._unpack(data[_TIMES.size :]))
         if tails:
-            self._main = _sorted(np.concatenate(tails, axis=1))
+            self._restore(np.concatenate(tails, axis=1))
             if tails[-1].shape[1] == _TAIL:
                 self._tail_number += 1
             else:

@@ -15,9 +15,11 @@ from xxhash import xxh3_64_intdigest
 
 from streams.core import identity, keys
 from streams.core.aggregate import Aggregate, tried_in_vain
+from streams.core.asked import ASK, Asked
 from streams.core.closing import Closer
 from streams.core.costing import CHECKS, UNPRICED, check, computed_cost
 from streams.core.dedupe import Memory
+from streams.core.dedupe_arrays import ArrayMemory
 from streams.core.detecting import Detect
 from streams.core.effects import Effects, SourcePair
 from streams.core.episodes import Listener
@@ -40,7 +42,6 @@ from streams.core.starters import Starters
 from streams.core.store import StateView
 from streams.core.teams import Teams
 from streams.core.topics import OUTCOMES
-from streams.core.watches import Watch
 from streams.core.windows import BASE_MS, SIZES, Watermark, Window
 
 __all__ = ["Chunk", "Engine", "EngineParams"]
@@ -57,6 +58,9 @@ _Taken = tuple[
 _ASKED_MS: Final = 2 * 86_400_000
 _MOST_CALLS: Final = 4_000_000
 _MOST_TOOLS: Final = 10_000
+#: What a call of a run was, by its fingerprint's first band: in 63 bits, and apart from what tokens alone say of a call.
+_BAND_MASK: Final = (1 << 62) - 1
+_BAND_MARK: Final = 1 << 62
 _IDS: Final = b"i"
 _REQUESTS: Final = b"r"
 
@@ -112,10 +116,11 @@ class Engine:
         self._sources = identity.Sources(store)
         self._detect = None if judges is None else Detect(store, params, judges, listener)
         #: Fingerprints of what was asked, by workflow and day.
-        self._calls = Memory(
-            keys.FINGERPRINT, store, horizon_ms=_ASKED_MS + params.grace_ms + params.lateness_ms, capacity=1 << 18,
-            max_members=_MOST_CALLS,
+        calls = ArrayMemory(
+            keys.FINGERPRINT, store, horizon_ms=_ASKED_MS + params.grace_ms + params.lateness_ms, paired=True,
+            capacity=1 << 18, max_members=_MOST_CALLS,
         )  # fmt: skip
+        self._asked = Asked(calls, params.seed)
         self._tools: dict[str | None, int] = {}
         self._settler.listener = None if self._detect is None else self._detect.settled
         self._effects = Effects()
@@ -126,7 +131,7 @@ class Engine:
     @property
     def remembered_bytes(self) -> int:
         """Memory held for duplicates."""
-        return self._ids.size_bytes + self._requests.size_bytes + self._calls.size_bytes
+        return self._ids.size_bytes + self._requests.size_bytes + self._asked.memory.size_bytes
 
     @property
     def pending(self) -> Effects:
@@ -159,20 +164,10 @@ class Engine:
         requests = identity.request_hashes(events, self._params.seed)
         old_ids = self._ids.find(ids)
         old_requests = self._requests.find([request for request in requests if request])
-        calls: list[int] = []
-        asked: list[int] = []
-        before: list[int] = []
-        old_calls: dict[int, int] = {}
         if self._detect is not None:
-            calls = identity.call_hashes(events, self._params.seed)
-            asked = identity.asked_on_day(calls, events)
-            before = identity.asked_on_day(calls, events, 1)
-            # With the zeros of calls without a fingerprint, which no memory holds: leaving them out costs more.
-            old_calls = self._calls.find(asked + before)
+            self._asked.look(events)
         self._stopwatch("dedupe")
-        self._apply(
-            chunk, events, places, ids, requests, old_ids, old_requests, calls, asked, before, old_calls, now_ms
-        )
+        self._apply(chunk, events, places, ids, requests, old_ids, old_requests, now_ms)
         if decoded.rejected:
             self._in_order(first)
         self._stopwatch("aggregate")
@@ -218,8 +213,7 @@ class Engine:
 
     def _apply(  # noqa: PLR0912, PLR0915  (one loop, see below)
         self, chunk: Chunk, events: Sequence[UsageEvent], places: Sequence[int], ids: list[int], requests: list[int],
-        old_ids: dict[int, int], old_requests: dict[int, int], calls: list[int], asked: list[int], before: list[int], old_calls: dict[int, int],
-        now_ms: int,
+        old_ids: dict[int, int], old_requests: dict[int, int], now_ms: int,
     ) -> None:  # fmt: skip
         """The loop over events: everything that it reads often is a local, as it costs most of all stages."""
         effects, rows, closer, watermark = self._effects, self._rows, self._closer, self.watermark
@@ -235,13 +229,14 @@ class Engine:
         touched: list[Aggregate] = []
         prices, divergence, checks = self._prices, self._params.divergence_permille, [0] * len(CHECKS)
         applied = duplicate = 0
-        detect, fresh_calls, tools = self._detect, self._calls.fresh, self._tools
+        detect, tools, asked = self._detect, self._tools, self._asked
+        first_bands, answers = asked.first, asked.answers
+        asked_anew: list[int] = []
         # Looked up here: the stage is not compiled, and calls into it cost more than what they look up.
-        watches: dict[tuple[str, str], Watch] = {} if detect is None else detect.watches
         paces: dict[str, Pace] = {} if detect is None else detect.paces
-        band = -4
+        number_of_event = -1
         for event, place, identifier, request in zip(events, places, ids, requests, strict=True):
-            band += 4
+            number_of_event += 1
             # One call into C, and typed from here on: compiled, reading attributes one by one takes six times as long.
             (
                 _, source, at, team, workflow, person, run_id, _, tool, _, _, _, fresh, read, write, output, reasoning,
@@ -311,24 +306,25 @@ class Engine:
                 if not run.touched:
                     run.touched = True
                     changed_runs.append(run)
+            row: Aggregate | None = None
+            if bucket >= closed_before:
+                row = in_bucket.get((team, workflow))
+                if row is None:
+                    row = rows.opened(bucket, team, workflow)
+                    self._teams.used(team, workflow)
             repeat = -1
             if detect is not None:
                 prompt = fresh + read + write
-                watch = watches.get((team, workflow)) or detect.watch(team, workflow)
-                call = calls[band]
-                if call:
-                    repeat = 0
-                    for place_of_band in range(band, band + 4):
-                        part = asked[place_of_band]
-                        if part in fresh_calls or part in old_calls:
-                            repeat = 1
-                        elif part:
-                            fresh_calls[part] = 0
-                    if not repeat:
-                        for place_of_band in range(band, band + 4):
-                            part = before[place_of_band]
-                            if part in fresh_calls or part in old_calls:
-                                repeat = 1
+                watch = None if row is None else row.watch
+                if watch is None:
+                    watch = detect.watch(team, workflow)
+                    if row is not None:
+                        row.watch = watch
+                repeat = answers[number_of_event]
+                if repeat == ASK:
+                    repeat = asked.repeats(number_of_event)
+                elif repeat == 0:
+                    asked_anew.append(number_of_event)
                 watch.count(
                     at, prompt, read, output, known, -1 if reported is None else reported, cost, in_vain, actor,
                     trigger in {"schedule", "ci"}, run is not None, run is not None and run.calls == 1, repeat,
@@ -344,16 +340,14 @@ class Engine:
                     made = tools.get(tool)
                     if made is None:
                         made = self._tool(tool)
-                    pattern = run.follow((call or prompt * 1_000_003 + output) ^ made, in_vain, prompt, known)
+                    band = first_bands[number_of_event]
+                    call = (band & _BAND_MASK) | _BAND_MARK if band else prompt * 1_000_003 + output
+                    pattern = run.follow(call ^ made, in_vain, prompt, known)
                     if pattern:
                         detect.circles(watch, run, pattern, at, effects)
-            if bucket < closed_before:
+            if row is None:
                 closer.correct(event, number, actor, cost, effects, repeat)
                 continue
-            row = in_bucket.get((team, workflow))
-            if row is None:
-                row = rows.opened(bucket, team, workflow)
-                self._teams.used(team, workflow)
             row.count(
                 at, fresh, read, write, output, reasoning, reported, status == "error", in_vain, number, actor, cost, repeat
             )  # fmt: skip
@@ -361,6 +355,8 @@ class Engine:
                 row.touched = True
                 touched.append(row)
         rows.touched(touched)
+        if detect is not None:
+            asked.keep(asked_anew)
         watermark.observe(newest)
         counts = effects.of_topic(chunk.topic)
         counts.applied += applied
@@ -429,7 +425,7 @@ class Engine:
             self._requests.drain(mark.newest_ms, mark.value_ms, writes)
             self._sources.drain(writes)
             if self._detect is not None:
-                self._calls.drain(mark.newest_ms, mark.value_ms, writes)
+                self._asked.memory.drain(mark.newest_ms, mark.value_ms, writes)
                 self._detect.drain(writes)
             self._joiner.drain(writes, self.applied.get(self._outcomes_topic, 0))
             self._rows.drain(writes)

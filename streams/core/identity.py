@@ -18,8 +18,6 @@ __all__ = [
     "AGREE_WITHIN_S",
     "Sources",
     "agree",
-    "asked_on_day",
-    "call_hashes",
     "event_hashes",
     "request_hashes",
     "source_of",
@@ -29,12 +27,9 @@ __all__ = [
 #: How far apart two sources may date one call: a gateway stamps its start, an agent often its end.
 AGREE_WITHIN_S: Final = 900
 
-_DAY_MS: Final = 86_400_000
 _TIME_MASK: Final = 0xFFFFFF
 _SOURCE_MASK: Final = 0xFFFF
 _MAX_SOURCES: Final = 4_096
-_NO_CALL: Final = (0, 0, 0, 0)
-_ONE_BAND: Final = (0, 0, 0)
 
 
 def event_hashes(events: list[UsageEvent], seed: int) -> list[int]:
@@ -45,49 +40,6 @@ def event_hashes(events: list[UsageEvent], seed: int) -> list[int]:
 def request_hashes(events: list[UsageEvent], seed: int) -> list[int]:
     """64-bit hashes of request ids, 0 where an event has none."""
     return [xxh3_64_intdigest(event.request_id.encode(), seed) if event.request_id else 0 for event in events]
-
-
-def call_hashes(events: list[UsageEvent], seed: int) -> list[int]:
-    """64-bit hashes of what was asked, four an event, by workflow; 0 where an event has no fingerprint.
-
-    A fingerprint of 16 digits is cut into four bands: those of nearly the same text, a SimHash, differ in few bits, so that
-    with three of them at least one band is the same, with five in three of four cases; of different texts one pair in
-    16,000 shares a band. Source: Manku, Jain and Das Sarma, WWW 2007.
-    """
-    found: list[int] = []
-    for event in events:
-        said = event.prompt_fingerprint
-        if said is None:
-            found += _NO_CALL
-        elif len(said) == 16:
-            place = f"{event.team}\0{event.workflow}\0"
-            found.append(xxh3_64_intdigest(f"{place}{said[:4]}".encode(), seed))
-            found.append(xxh3_64_intdigest(f"{place}{said[4:8]}\0".encode(), seed))
-            found.append(xxh3_64_intdigest(f"{place}{said[8:12]}\0\0".encode(), seed))
-            found.append(xxh3_64_intdigest(f"{place}{said[12:]}\0\0\0".encode(), seed))
-        else:
-            found.append(xxh3_64_intdigest(f"{event.team}\0{event.workflow}\0{said}".encode(), seed))
-            found += _ONE_BAND
-    return found
-
-
-def asked_on_day(calls: list[int], events: list[UsageEvent], ago: int = 0) -> list[int]:
-    """Hashes of what was asked, and on which UTC day, or so many days before: remembered by day, not for a time.
-
-    So that what counts as a repetition follows from the log alone, and not from when a memory forgets.
-    """
-    found: list[int] = []
-    known, mark, band = -1, 0, 0
-    for event in events:
-        if calls[band]:
-            day = event.occurred_at // _DAY_MS - ago
-            if day != known:
-                known, mark = day, xxh3_64_intdigest(b"%d" % day)
-            found += [call ^ mark if call else 0 for call in calls[band : band + 4]]
-        else:
-            found += _NO_CALL
-        band += 4
-    return found
 
 
 def witness(prompt: int, output: int, at: int, source_number: int) -> int:

@@ -118,6 +118,8 @@ class Watch:
     __slots__ = (
         "_counts",
         "_day",
+        "_week",
+        "_week_stints",
         "before_hour_spend",
         "dearest_run",
         "hour",
@@ -155,6 +157,8 @@ class Watch:
         self.touched_stints: dict[tuple[int, int], Stint] = {}
         self._day = -1
         self._counts: list[int] = []
+        self._week = -1
+        self._week_stints: dict[int, Stint] = {}
 
     def of_day(self, day: int) -> list[int]:
         """The counts of a day, by :class:`Feature`."""
@@ -183,6 +187,9 @@ class Watch:
         if day != self._day:
             self._counts = self.of_day(day)
             self._day = day
+            self._week = iso_week(at)
+            # Stints go when their week is judged, and take the day with them.
+            self._week_stints = self.stints.setdefault(self._week, {})
         counts = self._counts
         counts[_CALLS] += 1
         counts[_INPUT] += prompt
@@ -221,13 +228,9 @@ class Watch:
         counts[_LOG_RATIO] += int(1000.0 * log((prompt + 1) / (output + 1)))
         if actor:
             counts[_ATTRIBUTED] += 1
-        week = iso_week(at)
-        stints = self.stints.get(week)
-        if stints is None:
-            stints = self.stints[week] = {}
-        stint = stints.get(actor)
+        stint = self._week_stints.get(actor)
         if stint is None:
-            stint = stints[actor] = Stint()
+            stint = self._week_stints[actor] = Stint()
         stint.calls += 1
         stint.tokens += prompt + output
         stint.output += output
@@ -241,7 +244,7 @@ class Watch:
             stint.last_ms = at
         if not stint.touched:
             stint.touched = True
-            self.touched_stints[week, actor] = stint
+            self.touched_stints[self._week, actor] = stint
 
     def _spend(self, at: int, cost: int, counts: list[int]) -> None:
         hour = at // _HOUR_MS

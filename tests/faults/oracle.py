@@ -7,8 +7,10 @@ The rules, per partition and in log order:
   unchanged, and counts where it lands.
 * A second (source, event_id) is a duplicate. So is a second request id from another source, if both agree on prompt
   tokens, output tokens and, within 900 s, on the time; otherwise both count.
-* A call repeats an earlier one of its workflow, of its UTC day or the one before, if their fingerprints are equal, or if
-  both have 16 digits and agree in four digits at the same place, the first, fifth, ninth or thirteenth on.
+* A call repeats one that is remembered of its workflow, of its UTC day or the one before, if their fingerprints are equal,
+  or if both are 16 hex digits, agree in four of them at the same place, the first, fifth, ninth or thirteenth on, and
+  differ in eight bits at the most. A call that repeats none of its own day is remembered of it, under each four digits
+  under which no other is.
 * The watermark is the newest event time less the lateness. An event is too late if its 5-minute window ended a grace
   before the last 5-minute border that the watermark has passed.
 
@@ -48,6 +50,7 @@ _AGREE_S: Final = 900
 
 CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f]")
 _REQUIRED: Final = {"event_id": 256, "source": 256, "team": 200, "workflow": 200, "model": 256}
+_SIMHASH: Final = re.compile("[0-9a-f]{16}")
 _OPTIONAL: Final = ("actor", "run_id", "request_id", "tool", "provider", "prompt_fingerprint")
 _BUCKETS: Final = ("input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens")
 _STATUS: Final = {"ok", "error", "cancelled"}
@@ -155,7 +158,7 @@ class Expected(Fates):
     runs: dict[tuple[str, str], RunTotals] = field(default_factory=dict)
     unpublished: int = 0
     newest_ms: int = 0
-    prompts: set[tuple[str, str, int, int, str]] = field(default_factory=set)
+    prompts: dict[tuple[str, str, int, int, str], str] = field(default_factory=dict)
 
     def apply(self, event: Mapping[str, Any], rules: Rules) -> None:
         """Count an event."""
@@ -178,13 +181,20 @@ class Expected(Fates):
         said = event["prompt_fingerprint"] or ""
         if not said:
             return False
-        texts = [said[place : place + 4] for place in (0, 4, 8, 12)] if len(said) == 16 else [said]
-        day, first = event["occurred_at"] // DAY_MS, int(len(said) == 16)
-        parts = {(event["team"], event["workflow"], day, place, text) for place, text in enumerate(texts, start=first)}
-        yesterday = {(team, workflow, day - 1, place, text) for team, workflow, day, place, text in parts}
-        repeats = not (parts | yesterday).isdisjoint(self.prompts)
-        self.prompts |= parts
+        texts = [said[at : at + 4] for at in (0, 4, 8, 12)] if _SIMHASH.fullmatch(said) else [said]
+        day, first = event["occurred_at"] // DAY_MS, int(len(texts) == 4)
+        parts = [(event["team"], event["workflow"], day, place, text) for place, text in enumerate(texts, start=first)]
+        if any(_near(self.prompts.get(part), said) for part in parts):
+            return True
+        yesterday = [(team, workflow, day - 1, place, text) for team, workflow, day, place, text in parts]
+        repeats = any(_near(self.prompts.get(part), said) for part in yesterday)
+        for part in parts:
+            self.prompts.setdefault(part, said)
         return repeats
+
+
+def _near(known: str | None, said: str) -> bool:
+    return known is not None and (known == said or (int(known, 16) ^ int(said, 16)).bit_count() <= 8)
 
 
 def start_of(at_ms: int, size_ms: int) -> int:

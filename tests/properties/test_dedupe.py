@@ -1,5 +1,6 @@
 """The memory of what was seen against a plain set, through any sequence of transactions, restarts and days."""
 
+import numpy as np
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -7,6 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from streams.core import dedupe
 from streams.core.dedupe import Memory
+from streams.core.dedupe_arrays import ArrayMemory
 from streams.core.store import Writes
 from streams.state.memory import MemoryStore
 
@@ -19,6 +21,7 @@ BATCH = 40
 
 def member(number: int) -> int:
     """The hash of a number: a bijection of 64 bits, so that different members stay different."""
+    number += 1  # 0 is no member of arrays
     number ^= number >> 31
     number = number * 0x9E3779B97F4A7C15 % (1 << 64)
     return number ^ number >> 29
@@ -43,6 +46,7 @@ class MemoryAgainstSet(RuleBasedStateMachine):
 
     @initialize(
         paired=st.booleans(),
+        arrays=st.booleans(),
         capacity=st.sampled_from([1, 10, 64, 10_000]),
         max_members=st.sampled_from([100, 300, 10_000]),
         page=st.sampled_from([4, 16]),
@@ -51,17 +55,18 @@ class MemoryAgainstSet(RuleBasedStateMachine):
         middle=st.sampled_from([20, 100]),
     )
     def begin(
-        self, *, paired: bool, capacity: int, max_members: int, page: int, tail: int, fresh: int, middle: int
-    ) -> None:
-        """Choose the sizes of layers."""
+        self, *, paired: bool, arrays: bool, capacity: int, max_members: int, page: int, tail: int, fresh: int, middle: int,
+    ) -> None:  # fmt: skip
+        """Choose the kind of memory and the sizes of layers."""
         for name, size in (("_PAGE", page), ("_TAIL", tail), ("_FRESH", fresh), ("_MIDDLE", middle)):
             self.patched.setattr(dedupe, name, size)
-        self.paired, self.capacity, self.max_members = paired, capacity, max_members
+        self.paired, self.capacity, self.max_members = paired or arrays, capacity, max_members
+        self.kind = ArrayMemory if arrays else Memory
         self.load()
 
     def load(self) -> None:
         """A memory on what the store holds."""
-        self.memory = Memory(
+        self.memory = self.kind(
             b"i", self.store, horizon_ms=HORIZON, paired=self.paired, capacity=self.capacity,
             max_members=self.max_members,
         )  # fmt: skip
@@ -78,7 +83,10 @@ class MemoryAgainstSet(RuleBasedStateMachine):
         for number in numbers:
             if number not in known:
                 known.add(number)
-                self.memory.fresh[member(number)] = word(number) if self.paired else 0
+                if isinstance(self.memory, ArrayMemory):
+                    self.memory.add(np.array([member(number)], np.uint64), np.array([word(number)], np.uint64))
+                else:
+                    self.memory.fresh[member(number)] = word(number) if self.paired else 0
                 self.added.pop(number, None)
                 self.added[number] = None
 
@@ -113,7 +121,11 @@ class MemoryAgainstSet(RuleBasedStateMachine):
     def known(self) -> set[int]:
         """Numbers that the memory knows, of all there ever were and of as many strangers."""
         asked = {member(number): number for number in range(2 * self.next + 10)}
-        found = {**self.memory.find(list(asked)), **self.memory.fresh}
+        if isinstance(self.memory, ArrayMemory):
+            there, words = self.memory.known(np.array([*asked], np.uint64))
+            found = {each: said for each, yes, said in zip(asked, there.tolist(), words.tolist(), strict=True) if yes}
+        else:
+            found = {**self.memory.find(list(asked)), **self.memory.fresh}
         if self.paired:
             assert all(found[each] == word(asked[each]) for each in found)
         return {asked[each] for each in found}

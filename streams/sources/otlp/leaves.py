@@ -6,7 +6,7 @@ send the spans of a trace together more often than not. The rest is for the iden
 response's id.
 """
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Final, NamedTuple
 
 from streams.sources.contract import Item, Skip
@@ -43,27 +43,40 @@ def once_each(leaves: Sequence[Leaf]) -> tuple[list[Item], list[Skip]]:
         else:
             # Those that failed are attempts before the one that the outer call tells of.
             over.update((at, Skip.REPEATED) for at in inner if "status" not in leaves[at].item.fields)
-    by_response: dict[tuple[str, tuple[int, ...]], int] = {}
-    for at, leaf in enumerate(leaves):
-        response = leaf.item.fields.get("request_id")
-        if response is None or leaf.tokens is None or at in over:
-            continue
-        first = by_response.setdefault((response, tuple(leaf.tokens.values())), at)
-        if first != at:
-            over[at] = Skip.REPEATED
-            _inherit(leaves[first], leaf)
+    for at, first in _same_response(leaves, over):
+        over[at] = Skip.REPEATED
+        _inherit(leaves[first], leaves[at])
+    if not over:
+        return [leaf.item for leaf in leaves], []
     return [leaf.item for at, leaf in enumerate(leaves) if at not in over], list(over.values())
 
 
 def _nested(leaves: Sequence[Leaf]) -> dict[int, list[int]]:
     """The calls that have calls right below them, with those."""
-    by_span = {(leaf.span.trace_id, leaf.span.span_id): at for at, leaf in enumerate(leaves)}
+    spans = [leaf.span for leaf in leaves]
+    if {span.span_id for span in spans}.isdisjoint([span.parent_span_id for span in spans]):
+        return {}
+    by_span = {(span.trace_id, span.span_id): at for at, span in enumerate(spans)}
     found: dict[int, list[int]] = {}
-    for at, leaf in enumerate(leaves):
-        if leaf.span.parent_span_id:
-            outer = by_span.get((leaf.span.trace_id, leaf.span.parent_span_id), at)
-            if outer != at:
-                found.setdefault(outer, []).append(at)
+    for at, span in enumerate(spans):
+        outer = by_span.get((span.trace_id, span.parent_span_id), at)
+        if outer != at:
+            found.setdefault(outer, []).append(at)
+    return found
+
+
+def _same_response(leaves: Sequence[Leaf], over: Container[int]) -> list[tuple[int, int]]:
+    """Each call whose response an earlier one has told of, with that one."""
+    responses = [leaf.item.fields.get("request_id") for leaf in leaves]
+    if len(set(responses)) == len(responses):
+        return []
+    first_with: dict[tuple[str, tuple[int, ...]], int] = {}
+    found = []
+    for at, (leaf, response) in enumerate(zip(leaves, responses, strict=True)):
+        if response is not None and leaf.tokens is not None and at not in over:
+            first = first_with.setdefault((response, tuple(leaf.tokens.values())), at)
+            if first != at:
+                found.append((at, first))
     return found
 
 

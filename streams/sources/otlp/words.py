@@ -42,9 +42,12 @@ def first_count(attributes: Attributes, names: Iterable[str]) -> int | None:
     """
     for name in names:
         value = attributes.get(name)
-        if value is not None and not (isinstance(value, float) and math.isnan(value)):
+        if value is not None:
             # What nearly all are, without the way through decimals.
-            return value if type(value) is int and 0 <= value <= _MOST else count(value, name)
+            if type(value) is int and 0 <= value <= _MOST:
+                return value
+            if not (isinstance(value, float) and math.isnan(value)):
+                return count(value, name)
     return None
 
 

@@ -1,11 +1,8 @@
 """Identity: what makes two records the same event, and two sources' words the same call."""
 
-from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from streams.core import keys
 from streams.core.events import UsageEvent
@@ -13,8 +10,6 @@ from streams.core.identity import (
     AGREE_WITHIN_S,
     Sources,
     agree,
-    asked_on_day,
-    call_hashes,
     event_hashes,
     request_hashes,
     source_of,
@@ -153,95 +148,3 @@ def test_sources_beyond_the_last_number_share_it() -> None:
     assert numbers[4_096:] == [4_095, 4_095]
     assert len(sources.names) == 4_096
     assert sources.number("source-0") == 0
-
-
-# ------------------------------------------------------------------------------------------------------- what was asked
-
-
-def bands(fingerprint: str | None, **fields: Any) -> set[int]:
-    """The hashes of one event that has a fingerprint."""
-    found = call_hashes([event(prompt_fingerprint=fingerprint, **fields)], 7)
-    assert len(found) == 4
-    return {each for each in found if each}
-
-
-def flipped(fingerprint: str, *bits: int) -> str:
-    """A fingerprint with some bits turned."""
-    number = int(fingerprint, 16)
-    for bit in bits:
-        number ^= 1 << bit
-    return f"{number:016x}"
-
-
-SIMHASH = "0123456789abcdef"
-
-
-def test_an_event_has_four_places_whether_it_has_a_fingerprint_or_not() -> None:
-    """So that events and hashes go side by side."""
-    found = call_hashes([event(), event(prompt_fingerprint=SIMHASH), event(prompt_fingerprint="short"), event()], 7)
-    assert [bool(each) for each in found] == [False] * 4 + [True] * 5 + [False] * 7
-
-
-@settings(deadline=None, max_examples=200)
-@given(st.integers(0, (1 << 64) - 1), st.sets(st.integers(0, 63), max_size=3))
-def test_texts_that_differ_in_three_bits_share_a_band(number: int, bits: set[int]) -> None:
-    """Three bits lie in three bands at most, and there are four."""
-    said = f"{number:016x}"
-    assert bands(said) & bands(flipped(said, *bits))
-
-
-def test_texts_that_differ_in_each_band_share_none() -> None:
-    assert not bands(SIMHASH) & bands(flipped(SIMHASH, 0, 16, 32, 48))
-
-
-def test_bands_are_told_apart_by_their_place() -> None:
-    """The same digits elsewhere are another text."""
-    assert len(bands("abcdabcdabcdabcd")) == 4
-    assert not bands("abcd000000000000") & bands("1111abcd11111111")
-
-
-@pytest.mark.parametrize("fields", [{"workflow": "x"}, {"team": "x"}, {"team": "tw", "workflow": ""}])
-@pytest.mark.parametrize("said", [SIMHASH, "other"])
-def test_what_another_workflow_asks_is_no_repetition(said: str, fields: dict[str, str]) -> None:
-    assert not bands(said) & bands(said, **fields)
-
-
-def test_a_fingerprint_of_another_kind_is_equal_or_not() -> None:
-    """Nothing is known of how its digits come about."""
-    assert bands("sha256:aaaa") == bands("sha256:aaaa")
-    assert not bands("sha256:aaaa") & bands("sha256:aaab")
-    assert len(bands("sha256:aaaa")) == 1
-
-
-def test_few_unrelated_texts_share_a_band() -> None:
-    """Four bands of sixteen bits: one pair in 16,000."""
-    noise = Random(1)
-    found = [bands(f"{noise.getrandbits(64):016x}") for _ in range(400)]
-    pairs = sum(bool(one & other) for number, one in enumerate(found) for other in found[:number])
-    assert pairs <= 20
-
-
-DAY_MS = 86_400_000
-
-
-def test_what_is_asked_again_is_known_by_its_day() -> None:
-    """Whenever it was on that day; so the day before can be asked for. The calls of a run are compared without it."""
-    events = [
-        event(prompt_fingerprint=SIMHASH, occurred_at=at)
-        for at in (MONDAY, MONDAY + DAY_MS - 1, MONDAY + DAY_MS, MONDAY - 1)
-    ]  # fmt: skip
-    calls = call_hashes(events, 7)
-    assert len(set(calls)) == 4
-    asked = asked_on_day(calls, events)
-    assert asked[:4] == asked[4:8]
-    assert len(set(asked)) == 12
-    assert 0 not in asked
-    assert asked_on_day(calls, events, 1)[8:12] == asked[:4]
-
-
-def test_what_has_no_fingerprint_was_asked_on_no_day() -> None:
-    """Places stay as they are."""
-    events = [event(), event(prompt_fingerprint="short"), event()]
-    found = asked_on_day(call_hashes(events, 7), events)
-    assert [bool(each) for each in found] == [False] * 4 + [True] + [False] * 7
-    assert asked_on_day([], []) == []
