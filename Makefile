@@ -18,7 +18,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: venv
 venv: $(STAMP) ## Create .venv with everything installed, once
@@ -43,6 +43,22 @@ browser: venv ## Install a headless Chromium for the tests of pages, where that 
 .PHONY: alertmanager
 alertmanager: venv ## Install an Alertmanager for the tests of the bridge, where that is possible
 	@$(BIN)/python -m deploy.alertmanager
+
+# Heavy, and with needs of their own: each in an environment beside ours. Tests marked `clients` are skipped without them.
+LANGFUSE_VERSIONS := 5.0.4 3.15.0 2.60.10
+.PHONY: clients-langfuse
+clients-langfuse: venv ## Install Langfuse's SDKs for the tests of real clients
+	@for version in $(LANGFUSE_VERSIONS); do \
+		home=build/clients/langfuse-$$version; \
+		[ -x $$home/bin/python ] && continue; \
+		$(BIN)/python -m venv $$home; \
+		$$home/bin/python -m pip install --quiet --disable-pip-version-check langfuse==$$version openai; \
+		case $$version in 5.*) $$home/bin/python -m pip install --quiet --disable-pip-version-check langchain langchain-openai;; esac; \
+	done
+
+.PHONY: clients-promptfoo
+clients-promptfoo: ## Install promptfoo for the tests of real clients (1.4 GB; needs Node 20 or later)
+	@npm install --no-audit --no-fund --silent --prefix build/clients/promptfoo promptfoo@0.121.20
 
 .PHONY: lint
 lint: venv ## Check style, types and layering

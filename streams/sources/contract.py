@@ -43,6 +43,8 @@ class Skip(StrEnum):
     """The same call, told again by another signal of the same client."""
     IRRELEVANT = "irrelevant"
     """A known kind of record that is neither usage nor an outcome."""
+    UNJUDGED = "unjudged"
+    """A score of which no rule says whether it is a good one."""
     UNKNOWN = "unknown"
     """A kind of record that this source does not know."""
 
