@@ -49,15 +49,19 @@ def outcome_item(record: LogRecord, source: str, session: str | None, **fields: 
 
 
 def decision_item(record: LogRecord, source: str, session: str | None, *, accepted: bool) -> Item:
-    """A person's decision on a change that an agent proposed."""
+    """A person's decision on a change that an agent proposed: told, but neutral.
+
+    Taking an edit over is a step of the work, not what came of it: counted as accepted, clicking yes would make spend
+    cheap, and one merged change would count a hundred times.
+    """
     call_id = first_word(record.attributes, ("tool_use_id", "call_id"))
     item = outcome_item(
         record,
         source,
         session,
         kind=OutcomeKind.REVIEW_SUBMITTED.value,
-        verdict="accepted" if accepted else "rejected",
-        attributes={"decision": "edit"},
+        verdict="neutral",
+        attributes={"decision": "edit_accepted" if accepted else "edit_rejected"},
     )
     if call_id:
         item.fields["outcome_id"] = content_id(session, call_id)

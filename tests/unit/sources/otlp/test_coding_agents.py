@@ -109,26 +109,29 @@ DECISION = {
 
 
 @pytest.mark.parametrize(
-    ("changed", "verdict"),
+    ("changed", "decision"),
     [
-        ({}, "accepted"),
-        ({"source": "user_permanent"}, "accepted"),
-        ({"decision": "reject", "source": "user_reject"}, "rejected"),
-        ({"decision": "reject", "source": "user_abort", "tool_name": "Write"}, "rejected"),
+        ({}, "edit_accepted"),
+        ({"source": "user_permanent"}, "edit_accepted"),
+        ({"decision": "reject", "source": "user_reject"}, "edit_rejected"),
+        ({"decision": "reject", "source": "user_abort", "tool_name": "Write"}, "edit_rejected"),
         ({"source": "config"}, None),
         ({"source": "hook"}, None),
         ({"tool_name": "Bash"}, None),
         ({"decision": "later"}, None),
     ],
 )
-def test_only_a_persons_decision_on_a_change_is_an_outcome(changed: dict[str, Any], verdict: str | None) -> None:
+def test_only_a_persons_decision_on_a_change_is_told(changed: dict[str, Any], decision: str | None) -> None:
+    """And as neutral: many small edits taken over are no result."""
     found = claude({**DECISION, **changed})
-    if verdict is None:
+    if decision is None:
         assert (found.items, found.skipped) == ([], {Skip.IRRELEVANT: 1})
         return
     (item,) = found.items
     assert item.form is Form.OUTCOME
-    assert (item.fields["kind"], item.fields["verdict"], item.fields["run_id"]) == ("review_submitted", verdict, "s")
+    fields = item.fields
+    assert (fields["kind"], fields["verdict"], fields["run_id"]) == ("review_submitted", "neutral", "s")
+    assert fields["attributes"] == {"decision": decision}
 
 
 @pytest.mark.parametrize(
@@ -247,19 +250,19 @@ def test_codex_other_events_are_passed_over(event: dict[str, Any], skip: Skip) -
 
 
 @pytest.mark.parametrize(
-    ("decision", "source", "tool", "verdict"),
+    ("decision", "source", "tool", "said"),
     [
-        ("approved", "user", "apply_patch", "accepted"),
-        ("approved_for_session", "User", "apply_patch", "accepted"),
-        ("denied", "user", "apply_patch", "rejected"),
-        ("abort", "user", "apply_patch", "rejected"),
+        ("approved", "user", "apply_patch", "edit_accepted"),
+        ("approved_for_session", "User", "apply_patch", "edit_accepted"),
+        ("denied", "user", "apply_patch", "edit_rejected"),
+        ("abort", "user", "apply_patch", "edit_rejected"),
         ("approved", "config", "apply_patch", None),
         ("approved", "user", "exec_command", None),
     ],
 )
-def test_codex_decisions(decision: str, source: str, tool: str, verdict: str | None) -> None:
+def test_codex_decisions(decision: str, source: str, tool: str, said: str | None) -> None:
     event = {"event.name": "codex.tool_decision", "decision": decision, "source": source, "tool_name": tool}
-    assert [item.fields["verdict"] for item in codex(event).items] == ([verdict] if verdict else [])
+    assert [item.fields["attributes"]["decision"] for item in codex(event).items] == ([said] if said else [])
 
 
 RESPONSE = {
@@ -315,18 +318,18 @@ def test_gemini_clis_other_events_are_passed_over(event: dict[str, Any], skip: S
 
 
 @pytest.mark.parametrize(
-    ("decision", "function", "verdict"),
+    ("decision", "function", "said"),
     [
-        ("accept", "replace", "accepted"),
-        ("modify", "write_file", "accepted"),
-        ("reject", "replace", "rejected"),
+        ("accept", "replace", "edit_accepted"),
+        ("modify", "write_file", "edit_accepted"),
+        ("reject", "replace", "edit_rejected"),
         ("auto_accept", "replace", None),
         ("accept", "run_shell_command", None),
     ],
 )
-def test_gemini_clis_decisions(decision: str, function: str, verdict: str | None) -> None:
+def test_gemini_clis_decisions(decision: str, function: str, said: str | None) -> None:
     event = {"event.name": "gemini_cli.tool_call", "decision": decision, "function_name": function, "session.id": "s"}
-    assert [item.fields["verdict"] for item in gemini(event).items] == ([verdict] if verdict else [])
+    assert [item.fields["attributes"]["decision"] for item in gemini(event).items] == ([said] if said else [])
 
 
 @pytest.mark.parametrize(
