@@ -229,6 +229,8 @@ class Runs:
         self._store = store
         self._seed = seed
         self._by_hash: dict[int, Run] = {}
+        #: The ids by which they are known, by hash.
+        self._ids: dict[int, str] = {}
         #: Forgotten, but still in the store.
         self._gone: set[int] = set()
 
@@ -240,6 +242,7 @@ class Runs:
             run = self.find(number) or Run(number, team)
             self._by_hash[number] = run
             self.known[run_id] = run
+            self._ids[number] = run_id
         return run
 
     def find(self, number: int) -> Run | None:
@@ -269,8 +272,11 @@ class Runs:
         if gone:
             # In place: whoever goes through events holds both.
             self.changed[:] = [run for run in self.changed if run.hash not in gone]
-            for name in [name for name, run in self.known.items() if run.hash in gone]:
-                del self.known[name]
+            for number in gone:
+                run_id = self._ids.pop(number, None)
+                # Another team's run may be known by it.
+                if run_id is not None and run_id in self.known and self.known[run_id].hash == number:
+                    del self.known[run_id]
         self._gone |= numbers
 
     def drain(self, writes: Writes) -> None:
@@ -284,4 +290,5 @@ class Runs:
         self.changed = []
         if len(self._by_hash) > _CACHE_BOUND:
             self._by_hash.clear()
+            self._ids.clear()
             self.known.clear()

@@ -29,7 +29,18 @@ class Team:
     outcome has come in.
     """
 
-    __slots__ = ("changed", "early", "expired", "lags", "name", "outcomes", "settled", "waited", "workflows")
+    __slots__ = (
+        "changed",
+        "early",
+        "expired",
+        "lags",
+        "matures_ms",
+        "name",
+        "outcomes",
+        "settled",
+        "waited",
+        "workflows",
+    )
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -38,6 +49,8 @@ class Team:
         self.waited = 0
         self.expired = 0
         self.lags: dict[str, Durations] = {}
+        #: The maturity that follows from the lags; -1 until it is asked for.
+        self.matures_ms = -1
         self.outcomes = False
         self.workflows: dict[str, None] = {}
         self.changed = False
@@ -88,6 +101,7 @@ class Teams:
         lags = team.lags.setdefault(kind, {})
         number = slot(max(0, lag_ms))
         lags[number] = lags.get(number, 0) + 1
+        team.matures_ms = -1
         team.changed = True
 
     def maturity_ms(self, team: Team) -> int:
@@ -95,6 +109,11 @@ class Teams:
 
         A kind's lag is the 90th percentile of what was seen, once that is enough, and what is configured until then.
         """
+        if team.matures_ms < 0:
+            team.matures_ms = self._learned_ms(team)
+        return team.matures_ms
+
+    def _learned_ms(self, team: Team) -> int:
         params = self._params
         longest = 0
         for kind, lags in team.lags.items():
