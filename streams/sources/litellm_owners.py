@@ -1,0 +1,129 @@
+"""Whose a LiteLLM call is: the team of its key, what its caller says in metadata and tags, and what rules may go by.
+
+What a caller says is believed where the key has no team, and under the names ``assay.team`` and ``assay.workflow``; a
+credential's binding and rules come before all of it (:mod:`streams.sources.booking`).
+"""
+
+from typing import Any, Final
+
+import msgspec
+
+from streams.sources.litellm_shapes import NOTHING, CustomHeaders, Event, Metadata, Requester
+from streams.sources.litellm_words import claude_code_session, name
+
+__all__ = ["labels_of", "owners_of"]
+
+#: The user that LiteLLM books calls under its master key to.
+_MASTER: Final = "default_user_id"
+_MOST_TAGS: Final = 64
+_MOST_IN_AN_ID: Final = 256
+_UUID_LENGTH: Final = 36
+_REQUESTER: Final = msgspec.json.Decoder(Requester)
+_HEADERS: Final = msgspec.json.Decoder(CustomHeaders)
+_SILENT: Final = Requester()
+
+
+def owners_of(event: Event, metadata: Metadata, *, row: bool) -> dict[str, str]:
+    """``team``, ``workflow``, ``run_id`` and ``actor``, as far as they are known."""
+    said, stored = _requester(metadata.requester_metadata), _requester(metadata.spend_logs_metadata)
+    tags = _tags(event.request_tags)
+    found = {
+        "team": name(said.assay_team)
+        or name(stored.assay_team)
+        or name(tags.get("assay.team"))
+        or name(metadata.user_api_key_team_alias)
+        or name(metadata.team_alias)
+        or name(metadata.user_api_key_team_id)
+        or name(metadata.team_id)
+        or name(said.team)
+        or name(stored.team)
+        or name(tags.get("team")),
+        "workflow": name(said.assay_workflow)
+        or name(stored.assay_workflow)
+        or name(tags.get("assay.workflow"))
+        or name(said.workflow)
+        or name(stored.workflow)
+        or name(tags.get("workflow")),
+        "run_id": _run_id(event, metadata, said, stored, row=row),
+        "actor": _actor(event, metadata),
+    }
+    return {field: value for field, value in found.items() if value is not None}
+
+
+def labels_of(event: Event, metadata: Metadata) -> dict[str, str]:
+    """What rules may map to a team or a workflow; every tag is one, under ``tag.`` and the part before its colon."""
+    said = _requester(metadata.requester_metadata)
+    found = {
+        "api_key_alias": metadata.user_api_key_alias,
+        "team_id": metadata.user_api_key_team_id or metadata.team_id,
+        "team_alias": metadata.user_api_key_team_alias or metadata.team_alias,
+        "organization": metadata.user_api_key_org_alias,
+        "project": metadata.user_api_key_project_alias,
+        "model_group": event.model_group,
+        "environment": said.environment,
+        "service.name": said.service_name,
+        "repository": said.repository,
+    }
+    labels = {label: value for label, value in found.items() if value and isinstance(value, str)}
+    for tag, value in _tags(event.request_tags).items():
+        labels[f"tag.{tag}"] = value
+    return labels
+
+
+def _requester(metadata: msgspec.Raw) -> Requester:
+    if metadata is NOTHING or len(memoryview(metadata)) <= len("null"):
+        return _SILENT
+    try:
+        return _REQUESTER.decode(metadata)
+    except msgspec.DecodeError:  # a caller may send anything
+        return _SILENT
+
+
+def _tags(said: Any) -> dict[str, str]:
+    """Tags by what stands before their colon, a tag without one by itself; LiteLLM's own tags of user agents are none."""
+    if not said or not isinstance(said, list):
+        return {}
+    tags: dict[str, str] = {}
+    for tag in said[:_MOST_TAGS]:
+        if isinstance(tag, str) and not tag.startswith("User-Agent: "):
+            key, colon, value = tag.partition(":")
+            tags.setdefault(key, value.strip() if colon else tag)
+    return tags
+
+
+def _run_id(event: Event, metadata: Metadata, said: Requester, stored: Requester, *, row: bool) -> str | None:
+    """The session that the caller named. A trace id that is a UUID is none: LiteLLM makes one up for every call.
+
+    A row has only one id for both, so there a session must not look like a UUID, either.
+    """
+    session = None if row else event.session_id
+    for value in (said.assay_run, said.run_id, session, said.session_id, stored.run_id, stored.session_id):
+        if run_id := name(value, _MOST_IN_AN_ID):
+            return run_id
+    if run_id := _claude_code_session(event, metadata):
+        return run_id
+    run_id = name(event.session_id if row else event.trace_id, _MOST_IN_AN_ID)
+    return None if run_id is None or len(run_id) == _UUID_LENGTH else run_id
+
+
+def _claude_code_session(event: Event, metadata: Metadata) -> str | None:
+    raw = metadata.requester_custom_headers
+    if raw is not NOTHING and len(memoryview(raw)) > len("null"):
+        try:
+            if session := name(_HEADERS.decode(raw).claude_code_session, _MOST_IN_AN_ID):
+                return session
+        except msgspec.DecodeError:
+            pass
+    return claude_code_session(event.end_user or metadata.user_api_key_end_user_id)
+
+
+def _actor(event: Event, metadata: Metadata) -> str | None:
+    """The user that the key belongs to, else the user that the caller names."""
+    user = metadata.user_api_key_user_id
+    if user and user != _MASTER:
+        return user
+    end_user = event.end_user or metadata.user_api_key_end_user_id
+    if not isinstance(end_user, str) or not end_user:
+        return None
+    # Claude Code puts a new session behind the same user every time.
+    return end_user.partition("_account_")[0] if claude_code_session(end_user) else end_user
