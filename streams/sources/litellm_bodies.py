@@ -4,6 +4,7 @@ All of a body is parsed at once where that succeeds; else record by record, so t
 a record is read as never depends on its neighbours.
 """
 
+import json
 from collections.abc import Iterator
 from typing import Final
 
@@ -68,7 +69,9 @@ def _array(body: bytes, form: _Form) -> list[Event | Refused]:
     try:
         raws = _RAWS.decode(body)
     except (msgspec.DecodeError, RecursionError) as error:
-        raise BadBody(Reason.INVALID_JSON, f"{str(error)[:120]}: send one JSON array") from None
+        if (mended := _mended(body)) is None:
+            raise BadBody(Reason.INVALID_JSON, f"{str(error)[:120]}: send one JSON array") from None
+        raws = _RAWS.decode(mended)
     return list(_each([bytes(raw) for raw in raws], form))
 
 
@@ -92,6 +95,23 @@ def _each(records: list[bytes], form: _Form) -> Iterator[Event | Refused]:
     for index, record in enumerate(records):
         try:
             yield form.one.decode(record)
+            continue
+        except (msgspec.DecodeError, RecursionError):
+            mended = _mended(record) or record
+        try:
+            yield form.one.decode(mended)
         except (msgspec.DecodeError, RecursionError) as error:
-            rejection = diagnose_json(record, error)
+            rejection = diagnose_json(mended, error)
             yield Refused(str(index), rejection.reason, rejection.detail)
+
+
+def _mended(text: bytes) -> bytes | None:
+    """The text without what Python writes into JSON and JSON does not have: NaN, infinities, half a surrogate pair.
+
+    LiteLLM passes on what callers send, so that one of them could make a batch unreadable for all. None if it is no JSON.
+    """
+    try:
+        value = json.loads(text, parse_constant=lambda _: None)
+    except (ValueError, RecursionError):
+        return None
+    return json.dumps(value, ensure_ascii=False).encode(errors="replace")
