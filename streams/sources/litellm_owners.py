@@ -11,7 +11,7 @@ import msgspec
 from streams.sources.litellm_shapes import NOTHING, CustomHeaders, Event, Metadata, Requester
 from streams.sources.litellm_words import claude_code_session, name
 
-__all__ = ["labels_of", "owners_of"]
+__all__ = ["custom_headers", "labels_of", "owners_of", "requester"]
 
 #: The user that LiteLLM books calls under its master key to.
 _MASTER: Final = "default_user_id"
@@ -20,12 +20,11 @@ _MOST_IN_AN_ID: Final = 256
 _UUID_LENGTH: Final = 36
 _REQUESTER: Final = msgspec.json.Decoder(Requester)
 _HEADERS: Final = msgspec.json.Decoder(CustomHeaders)
-_SILENT: Final = Requester()
 
 
 def owners_of(event: Event, metadata: Metadata, *, row: bool) -> dict[str, str]:
     """``team``, ``workflow``, ``run_id`` and ``actor``, as far as they are known."""
-    said, stored = _requester(metadata.requester_metadata), _requester(metadata.spend_logs_metadata)
+    said, stored = requester(metadata.requester_metadata), requester(metadata.spend_logs_metadata)
     tags = _tags(event.request_tags)
     found = {
         "team": name(said.assay_team)
@@ -52,7 +51,7 @@ def owners_of(event: Event, metadata: Metadata, *, row: bool) -> dict[str, str]:
 
 def labels_of(event: Event, metadata: Metadata) -> dict[str, str]:
     """What rules may map to a team or a workflow; every tag is one, under ``tag.`` and the part before its colon."""
-    said = _requester(metadata.requester_metadata)
+    said = requester(metadata.requester_metadata)
     found = {
         "api_key_alias": metadata.user_api_key_alias,
         "team_id": metadata.user_api_key_team_id or metadata.team_id,
@@ -60,23 +59,34 @@ def labels_of(event: Event, metadata: Metadata) -> dict[str, str]:
         "organization": metadata.user_api_key_org_alias,
         "project": metadata.user_api_key_project_alias,
         "model_group": event.model_group,
-        "environment": said.environment,
-        "service.name": said.service_name,
-        "repository": said.repository,
+        "environment": name(said.environment),
+        "service.name": name(said.service_name),
+        "repository": name(said.repository),
     }
-    labels = {label: value for label, value in found.items() if value and isinstance(value, str)}
+    labels = {label: value for label, value in found.items() if value}
     for tag, value in _tags(event.request_tags).items():
         labels[f"tag.{tag}"] = value
     return labels
 
 
-def _requester(metadata: msgspec.Raw) -> Requester:
+def requester(metadata: msgspec.Raw) -> Requester:
+    """The words of a caller's metadata; none where they are no object, as a caller may send anything. A new one each time."""
     if metadata is NOTHING or len(memoryview(metadata)) <= len("null"):
-        return _SILENT
+        return Requester()
     try:
         return _REQUESTER.decode(metadata)
-    except msgspec.DecodeError:  # a caller may send anything
-        return _SILENT
+    except msgspec.DecodeError:
+        return Requester()
+
+
+def custom_headers(headers: msgspec.Raw) -> CustomHeaders:
+    """The headers of a caller's request that are read."""
+    if headers is NOTHING or len(memoryview(headers)) <= len("null"):
+        return CustomHeaders()
+    try:
+        return _HEADERS.decode(headers)
+    except msgspec.DecodeError:
+        return CustomHeaders()
 
 
 def _tags(said: Any) -> dict[str, str]:
@@ -107,14 +117,8 @@ def _run_id(event: Event, metadata: Metadata, said: Requester, stored: Requester
 
 
 def _claude_code_session(event: Event, metadata: Metadata) -> str | None:
-    raw = metadata.requester_custom_headers
-    if raw is not NOTHING and len(memoryview(raw)) > len("null"):
-        try:
-            if session := name(_HEADERS.decode(raw).claude_code_session, _MOST_IN_AN_ID):
-                return session
-        except msgspec.DecodeError:
-            pass
-    return claude_code_session(event.end_user or metadata.user_api_key_end_user_id)
+    session = name(custom_headers(metadata.requester_custom_headers).claude_code_session, _MOST_IN_AN_ID)
+    return session or claude_code_session(event.end_user or metadata.user_api_key_end_user_id)
 
 
 def _actor(event: Event, metadata: Metadata) -> str | None:

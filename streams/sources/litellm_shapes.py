@@ -28,7 +28,7 @@ Number: TypeAlias = int | float | str | None
 NOTHING: Final = msgspec.Raw(b"null")
 
 
-class Details(msgspec.Struct, gc=False):
+class Details(msgspec.Struct, gc=False, omit_defaults=True):
     """Parts of prompt or completion tokens."""
 
     cached_tokens: Number = None
@@ -37,7 +37,7 @@ class Details(msgspec.Struct, gc=False):
     reasoning_tokens: Number = None
 
 
-class Usage(msgspec.Struct, gc=False):
+class Usage(msgspec.Struct, gc=False, omit_defaults=True):
     """The provider's usage in OpenAI's form, into which LiteLLM brings all; prompt tokens include the cached ones."""
 
     prompt_tokens: Number = None
@@ -48,20 +48,20 @@ class Usage(msgspec.Struct, gc=False):
     completion_tokens_details: Details | None = None
 
 
-class Cost(msgspec.Struct, gc=False):
+class Cost(msgspec.Struct, gc=False, omit_defaults=True):
     """What LiteLLM worked the cost out from, in US dollars."""
 
     total_cost: Number = None
 
 
-class Failure(msgspec.Struct, gc=False):
+class Failure(msgspec.Struct, gc=False, omit_defaults=True):
     """How a call failed; the code is an HTTP status as a text, or empty."""
 
     error_code: Any = None
     error_provider_request_id: str | None = None
 
 
-class Headers(msgspec.Struct, gc=False):
+class Headers(msgspec.Struct, gc=False, omit_defaults=True):
     """The provider's ids of the request, of its answer's headers."""
 
     llm_request: Any = msgspec.field(default=None, name="llm_provider-request-id")
@@ -70,7 +70,7 @@ class Headers(msgspec.Struct, gc=False):
     x_request: Any = msgspec.field(default=None, name="x-request-id")
 
 
-class Hidden(msgspec.Struct, gc=False):
+class Hidden(msgspec.Struct, gc=False, omit_defaults=True):
     """What LiteLLM keeps beside a response."""
 
     additional_headers: Headers | None = None
@@ -78,7 +78,7 @@ class Hidden(msgspec.Struct, gc=False):
     response_cost: Number = None
 
 
-class Requester(msgspec.Struct, gc=False):
+class Requester(msgspec.Struct, gc=False, omit_defaults=True):
     """Words by which a caller says what a call is for, in its ``metadata``."""
 
     assay_team: Any = msgspec.field(default=None, name="assay.team")
@@ -93,13 +93,13 @@ class Requester(msgspec.Struct, gc=False):
     repository: Any = None
 
 
-class CustomHeaders(msgspec.Struct, gc=False):
+class CustomHeaders(msgspec.Struct, gc=False, omit_defaults=True):
     """Headers of the caller's request that begin with ``x-``."""
 
     claude_code_session: Any = msgspec.field(default=None, name="x-claude-code-session-id")
 
 
-class Metadata(msgspec.Struct, gc=False):
+class Metadata(msgspec.Struct, gc=False, omit_defaults=True):
     """Who called, by key and team, and with how many tokens."""
 
     user_api_key_alias: str | None = None
@@ -124,7 +124,7 @@ class Metadata(msgspec.Struct, gc=False):
     error_information: Failure | None = None
 
 
-class Event(msgspec.Struct, gc=False):
+class Event(msgspec.Struct, gc=False, omit_defaults=True):
     """A call as callbacks tell it, or a row of ``LiteLLM_SpendLogs``; ``request_id`` tells a row."""
 
     id: str | None = None
@@ -160,13 +160,13 @@ class Event(msgspec.Struct, gc=False):
     data: msgspec.Raw = NOTHING
 
 
-class Response(msgspec.Struct, gc=False):
+class Response(msgspec.Struct, gc=False, omit_defaults=True):
     """What a call gave: looked at for its usage alone, where nothing else has it."""
 
     usage: Usage | None = None
 
 
-class EventWithPrompt(Event, gc=False):
+class EventWithPrompt(Event, gc=False, omit_defaults=True):
     """The same with the prompt, for where fingerprints are made."""
 
     messages: Any = None
