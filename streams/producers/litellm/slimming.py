@@ -6,6 +6,7 @@ header but the ids of the request; of the caller's metadata a few words by name.
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 import msgspec
@@ -39,9 +40,7 @@ def event_of(kwargs: Mapping[str, Any]) -> Event | None:
     try:
         event = _EVENT.decode(_json(picked))
     except (msgspec.DecodeError, RecursionError, ValueError):
-        # Something is of a type that nobody expects: what is plain says who called and how much it was.
-        plain = {field: value for field, value in picked.items() if isinstance(value, str | int | float)}
-        event = msgspec.convert(plain, Event, strict=False)
+        event = _plain_parts(picked)
     _add_from_call(event, kwargs)
     return event
 
@@ -65,6 +64,7 @@ def line_of(event: Event, fingerprint: str | None) -> bytes:
     metadata.user_api_key_end_user_id = name(metadata.user_api_key_end_user_id, _MOST)
     event.metadata = metadata
     event.user_agent = None
+    event.cache_hit = event.cache_hit is True or None
     event.end_user = name(event.end_user, _MOST)
     event.trace_id = name(event.trace_id, _MOST)
     event.session_id = name(event.session_id, _MOST)
@@ -78,6 +78,16 @@ def line_of(event: Event, fingerprint: str | None) -> bytes:
     if event.error_information is not None:
         event.error_information.error_code = name(event.error_information.error_code, len("404"))
     return _ENCODE(event)
+
+
+def _plain_parts(picked: Mapping[str, Any]) -> Event:
+    """Where something is of a type that nobody expects: what is plain, and says how much was used when."""
+    event = Event()
+    plain = {field: value for field, value in picked.items() if isinstance(value, str | int | float)}
+    for field, value in orjson.loads(_json(plain)).items():
+        with suppress(msgspec.ValidationError):
+            setattr(event, field, getattr(msgspec.convert({field: value}, Event), field))
+    return event
 
 
 def _json(value: Any) -> bytes:
