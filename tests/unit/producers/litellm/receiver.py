@@ -6,7 +6,7 @@ from typing import Any
 
 from aiohttp import web
 
-from streams.sources.contract import Context
+from streams.sources.contract import Context, Skip
 from streams.sources.litellm import decode
 
 __all__ = ["Receiver"]
@@ -27,6 +27,7 @@ class Receiver:
         self.bodies: list[bytes] = []
         self.events: dict[str, dict[str, Any]] = {}
         self.tellings: Counter[str] = Counter()
+        self.skipped: Counter[Skip] = Counter()
         self.refuse_ids: set[str] = set()
         self._runner: web.AppRunner | None = None
 
@@ -66,6 +67,7 @@ class Receiver:
         if any(item.fields["event_id"] in self.refuse_ids for item in found.items):
             status = 400
         if status == 200:
+            self.skipped += found.skipped
             for item in found.items:
                 self.events.setdefault(item.fields["event_id"], item.fields)
                 self.tellings[item.fields["event_id"]] += 1
