@@ -75,6 +75,16 @@ test: lint kernel browser alertmanager ## Check and run every test, real broker 
 test-unit: kernel ## Run the tests that need no broker
 	$(BIN)/python -m pytest -m 'not kafka'
 
+# A client program that is too large for the environment of everything else has one of its own.
+build/clients/litellm/.installed: tests/clients/litellm.txt pyproject.toml
+	$(BIN)/python -m venv --clear $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check -c $< 'litellm[proxy]' -e .
+	@touch $@
+
+.PHONY: test-clients
+test-clients: kernel build/clients/litellm/.installed ## Install real client programs (over 1 GB) and test with them
+	$(BIN)/python -m pytest -m clients tests/clients
+
 .PHONY: test-all
 test-all: $(TEST_PYTHONS:%=test-on-%) ## Run every test on each supported Python that is installed
 

@@ -94,8 +94,8 @@ def _tags(said: Any) -> dict[str, str]:
     if not said or not isinstance(said, list):
         return {}
     tags: dict[str, str] = {}
-    for tag in said[:_MOST_TAGS]:
-        if isinstance(tag, str) and not tag.startswith("User-Agent: "):
+    for tag in map(name, said[:_MOST_TAGS]):
+        if tag is not None and not tag.startswith("User-Agent: "):
             key, colon, value = tag.partition(":")
             tags.setdefault(key, value.strip() if colon else tag)
     return tags

@@ -114,7 +114,7 @@ class Proxy:
 
     def log(self) -> str:
         """What it wrote last."""
-        return (self._directory / "proxy.log").read_text(errors="replace")[-4_000:]
+        return (self._directory / "proxy.log").read_text(errors="replace")[-20_000:]
 
     async def post(self, path: str, **body: Any) -> tuple[int, bytes]:
         """One call; a stream is read to its end, or to where it breaks off."""

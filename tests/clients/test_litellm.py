@@ -187,6 +187,15 @@ async def test_a_thousand_calls_count_once_each_with_the_providers_tokens(
     assert sum(map(len, receiver.bodies)) < sum(map(len, other.bodies)) / 5
 
 
+async def test_a_proxy_that_is_set_up_wrongly_does_not_start(
+    litellm_program: Path, models: ModelServer, tmp_path: Path
+) -> None:  # fmt: skip
+    proxy = Proxy(litellm_program, tmp_path, models, [OURS], environment={"LITELLM_ASSAY_URI": "http://127.0.0.1:1"})
+    with pytest.raises(AssertionError):
+        await proxy.start()
+    assert "LITELLM_ASSAY_URI is no setting of the logger" in proxy.log()
+
+
 # ------------------------------------------------------------------------------------------------------- faults, by ours
 
 

@@ -11,10 +11,11 @@ from urllib.parse import urlsplit
 from streams.core import topics
 from streams.producers.litellm.sinks import Sink
 
-__all__ = ["Options", "options_from"]
+__all__ = ["NAMES", "Options", "options_from"]
 
 _PREFIX: Final = "LITELLM_ASSAY_"
-_NAMES: Final = frozenset({
+#: The variables, without their prefix.
+NAMES: Final = frozenset({
     "URL", "TOKEN", "TOKEN_FILE", "CA_FILE", "BROKERS", "TOPIC", "TEAM", "WORKFLOW", "PSEUDONYM_KEY_FILE",
     "FINGERPRINT_KEY_FILE", "SPOOL", "SPOOL_MEGABYTES",
 })  # fmt: skip
@@ -35,8 +36,8 @@ def options_from(environment: Mapping[str, str] = os.environ) -> Options:
     said = {
         name.removeprefix(_PREFIX): value for name, value in environment.items() if name.startswith(_PREFIX) and value
     }
-    if unknown := said.keys() - _NAMES:
-        raise ValueError(f"{_PREFIX}{min(unknown)} is no setting of the logger: there are {', '.join(sorted(_NAMES))}")
+    if unknown := said.keys() - NAMES:
+        raise ValueError(f"{_PREFIX}{min(unknown)} is no setting of the logger: there are {', '.join(sorted(NAMES))}")
     if ("URL" in said) == ("BROKERS" in said):
         raise ValueError(f"set one of {_PREFIX}URL (assay ingest, with its path /litellm) and {_PREFIX}BROKERS (Kafka)")
     key = said.get("FINGERPRINT_KEY_FILE")

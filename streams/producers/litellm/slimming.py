@@ -124,7 +124,7 @@ def _words(said: Requester) -> msgspec.Raw:
 def _tags(said: Any) -> list[str] | None:
     if not isinstance(said, list):
         return None
-    return [tag for tag in said[:_MOST_TAGS] if name(tag, _MOST) and not tag.startswith("User-Agent: ")] or None
+    return [tag for tag in said[:_MOST_TAGS] if name(tag) and not tag.startswith("User-Agent: ")] or None
 
 
 def _usage_alone(response: msgspec.Raw) -> msgspec.Raw:

@@ -7,7 +7,9 @@ import pytest
 
 from streams.producers.litellm.http_sink import HttpSink
 from streams.producers.litellm.kafka_sink import KafkaSink
-from streams.producers.litellm.options import options_from
+from streams.producers.litellm.options import NAMES, options_from
+
+PAGE = Path(__file__).parents[4] / "docs" / "sources" / "litellm.md"
 
 
 def test_ingest(tmp_path: Path) -> None:
@@ -48,3 +50,8 @@ def test_kafka(tmp_path: Path) -> None:
 def test_what_is_wrong_is_named(said: dict[str, str], named: str) -> None:
     with pytest.raises(ValueError, match=re.escape(named)):
         options_from({f"LITELLM_ASSAY_{name}": value for name, value in said.items()})
+
+
+def test_every_variable_is_on_the_page_and_no_other() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    assert set(re.findall(r"LITELLM_ASSAY_([A-Z_]+)", page)) == NAMES
