@@ -27,9 +27,10 @@ class Limits:
 
 @dataclass(slots=True)
 class Counts:
-    """Events by what became of them. All but ``accepted`` are counted by the thread."""
+    """Events by what became of them. All but ``accepted`` are counted by the thread; ``written`` are those safe on disk."""
 
     accepted: int = 0
+    written: int = 0
     sent: int = 0
     refused: int = 0
     lost: int = 0

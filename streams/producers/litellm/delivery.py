@@ -195,6 +195,7 @@ class Delivery:
                 return True
             try:
                 self._spool.append(self._unwritten)
+                self.account.counts.written += len(self._unwritten)
                 self._written.set()
             except SpoolFull as error:
                 self.account.lost(len(self._unwritten), str(error))

@@ -31,7 +31,7 @@ async def calls(begin, count):
 
 def written(count):
     # The callback does not wait for the disk: a thread writes within milliseconds.
-    while logger.counts.accepted < count or logger._delivery._queue or logger._delivery._unwritten:
+    while logger.counts.written < count:
         time.sleep(0.01)
 """
 
