@@ -81,8 +81,11 @@ build/clients/litellm/.installed: tests/clients/litellm.txt pyproject.toml
 	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check -c $< 'litellm[proxy]' -e .
 	@touch $@
 
+.PHONY: clients-litellm
+clients-litellm: venv build/clients/litellm/.installed ## Install LiteLLM's proxy (1 GB) for the tests of real clients
+
 .PHONY: test-clients
-test-clients: kernel build/clients/litellm/.installed ## Install real client programs (over 1 GB) and test with them
+test-clients: kernel clients-litellm ## Test with real client programs
 	$(BIN)/python -m pytest -m clients tests/clients
 
 .PHONY: test-all

@@ -168,6 +168,7 @@ async def test_a_thousand_calls_count_once_each_with_the_providers_tokens(
     assert (len(models.calls), len(models.billed), models.lookups) == (970, 930, 40)
     assert tokens_of(receiver) == truth(models)
     assert set(receiver.tellings.values()) == {1}
+    assert receiver.refused == other.refused == 0
     # 40 refused by the provider, 5 by the proxy; and 5 streams that broke off, billed, of unknown size.
     failed = [fields for fields in receiver.events.values() if fields["status"] == "error"]
     assert len(failed) == 50

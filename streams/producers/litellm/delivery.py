@@ -239,19 +239,23 @@ class Delivery:
     async def _send(self, sink: Sink, batch: Batch, most: int) -> int:
         """Send a batch; returns how many lines the next one may have. Raises TryAgain, and what disks and sinks raise."""
         try:
-            if batch.lines:
-                await sink.send(batch.lines)
-            self.account.counts.sent += len(batch.lines)
+            refused = await sink.send(batch.lines) if batch.lines else {}
         except Refusal as error:
             if len(batch.lines) > 1:
                 return max(1, len(batch.lines) // 2)  # find the one that is to blame
-            self.account.counts.refused += 1
-            if self._spool.set_aside(batch.lines[0]):
-                self.account.say(f"an event was refused and set aside in refused.ndjson: {error}", key="refused")
-            else:
-                self.account.lost(1, f"it was refused, and refused.ndjson is full: {error}")
+            refused = {0: str(error)}
+        for place, why in refused.items():
+            self._set_aside(batch.lines[place], why)
+        self.account.counts.sent += len(batch.lines) - len(refused)
         self._spool.taken(batch)
         return min(most * 2, self.limits.batch_events)
+
+    def _set_aside(self, line: bytes, why: str) -> None:
+        self.account.counts.refused += 1
+        if self._spool.set_aside(line):
+            self.account.say(f"an event was refused and set aside in refused.ndjson: {why}", key="refused")
+        else:
+            self.account.lost(1, f"it was refused, and refused.ndjson is full: {why}")
 
     def _adopt(self) -> None:
         now = time.monotonic()

@@ -1,6 +1,5 @@
 """Sends events straight to Kafka, as ``assay ingest`` would: read by the same source, actors sealed before they leave."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final, cast
@@ -16,7 +15,7 @@ from streams.producers.identifiers import now_ms
 from streams.producers.litellm.sinks import Refusal, TryAgain
 from streams.sources import litellm
 from streams.sources.booking import Binding, Booker
-from streams.sources.contract import BadBody, Context, Skip
+from streams.sources.contract import BadBody, Context
 
 __all__ = ["KafkaSink"]
 
@@ -41,11 +40,10 @@ class KafkaSink:
         self._booker = Booker(Pseudonyms(key))
         self._options = client_options
         self._producer: AsyncUsageProducer | None = None
-        self.skipped: Counter[Skip] = Counter()
 
-    async def send(self, lines: Sequence[bytes]) -> None:
+    async def send(self, lines: Sequence[bytes]) -> Mapping[int, str]:
         """Acknowledged by all replicas that are in sync."""
-        events = self._booked(lines)
+        events, refused = self._booked(lines)
         try:
             producer = await self._connected()
             await producer.send_many(events)
@@ -55,6 +53,7 @@ class KafkaSink:
         except ProducerError as error:
             await self.close()
             raise TryAgain(str(error)) from error
+        return refused
 
     async def close(self) -> None:
         """Disconnect; what was not acknowledged will be sent again."""
@@ -63,16 +62,14 @@ class KafkaSink:
             with suppress(ProducerError):  # its events are still in the spool
                 await producer.close(timeout_seconds=1.0)
 
-    def _booked(self, lines: Sequence[bytes]) -> list[UsageFields]:
+    def _booked(self, lines: Sequence[bytes]) -> tuple[list[UsageFields], dict[int, str]]:
         try:
             decoded = litellm.decode(b"[" + b",".join(lines) + b"]", Context(received_at_ms=now_ms()))
         except BadBody as error:
             raise Refusal(error.detail) from error
         booked = self._booker.book(decoded.items, self._binding)
-        if refused := [*decoded.refused, *booked.refused]:
-            raise Refusal(f"event {refused[0].place}: {refused[0].detail}")
-        self.skipped += decoded.skipped
-        return [cast(UsageFields, orjson.loads(record.value)) for record in booked.usage]
+        refused = {int(each.place): each.detail for each in (*decoded.refused, *booked.refused)}
+        return [cast(UsageFields, orjson.loads(record.value)) for record in booked.usage], refused
 
     async def _connected(self) -> AsyncUsageProducer:
         if self._producer is None:

@@ -1,6 +1,6 @@
 """Where events go: what a sink does with lines, and how it says what became of them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 __all__ = ["Refusal", "Sink", "TryAgain"]
@@ -15,14 +15,14 @@ class TryAgain(Exception):
 
 
 class Refusal(Exception):
-    """Never: the receiver takes these lines in no way. With several, one of them may be to blame for all."""
+    """Never: the receiver takes these lines in no way, and does not say which is to blame."""
 
 
 class Sink(Protocol):
     """Sends lines of JSON, one event each; used by one event loop."""
 
-    async def send(self, lines: Sequence[bytes]) -> None:
-        """Return when all are in safe hands. Raises TryAgain and Refusal."""
+    async def send(self, lines: Sequence[bytes]) -> Mapping[int, str]:
+        """Return when all are in safe hands, but those that never will be: their places, and why. Raises TryAgain, Refusal."""
 
     async def close(self) -> None:
         """Let go of connections."""

@@ -6,7 +6,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -15,7 +15,7 @@ import pytest
 
 from streams.producers.litellm.account import Limits
 from streams.producers.litellm.delivery import Delivery
-from streams.producers.litellm.http_sink import HttpSink
+from streams.producers.litellm.http_sink import HttpSink, _refused
 from streams.producers.litellm.sinks import Refusal
 from tests.unit.producers.litellm.receiver import Receiver
 from tests.unit.sources.litellm_events import event
@@ -164,6 +164,28 @@ async def test_one_bad_event_is_set_aside_and_holds_up_no_other(receiver: Receiv
     assert (delivery.account.counts.refused, delivery.account.counts.sent) == (1, 99)
 
 
+async def test_what_the_answer_to_a_batch_refuses_is_set_aside(receiver: Receiver, tmp_path: Path) -> None:
+    """The others of the batch were taken, so none is sent again."""
+    delivery = to(receiver, tmp_path)
+    deliver(delivery, 5)
+    delivery.accept(lambda: orjson.dumps(event(litellm_call_id="bad", prompt_tokens=-1)))
+    deliver(delivery, 5, begin=5)
+    await eventually(lambda: delivery.account.counts.refused == 1)
+    await eventually(lambda: set(receiver.events) == ids(10))
+    await closed(delivery)
+    (line,) = refused_in(tmp_path)
+    assert orjson.loads(line)["litellm_call_id"] == "bad"
+    assert set(receiver.tellings.values()) == {1}
+    assert delivery.account.counts.sent == 10
+
+
+@pytest.mark.parametrize("said", [
+    b"", b"ok", b"[]", b'{"refused": 7}', b'{"refused": [{"place": "x"}]}', b'{"refused": [{"place": "9", "detail": "?"}]}',
+])  # fmt: skip
+def test_an_answer_of_another_form_refuses_nothing(said: bytes) -> None:
+    assert _refused(said, 3) == {}
+
+
 async def test_an_event_that_cannot_be_written_is_counted(receiver: Receiver, tmp_path: Path) -> None:
     def fail() -> bytes:
         raise ValueError
@@ -263,11 +285,12 @@ async def test_a_sink_with_a_fault_of_its_own_is_tried_again(tmp_path: Path) -> 
             self.sent: list[bytes] = []
             self.faults = 3
 
-        async def send(self, lines: Sequence[bytes]) -> None:
+        async def send(self, lines: Sequence[bytes]) -> Mapping[int, str]:
             if self.faults:
                 self.faults -= 1
                 raise ZeroDivisionError
             self.sent += lines
+            return {}
 
         async def close(self) -> None:
             pass
@@ -281,7 +304,7 @@ async def test_a_sink_with_a_fault_of_its_own_is_tried_again(tmp_path: Path) -> 
 
 async def test_a_refusal_of_everything_keeps_everything(tmp_path: Path) -> None:
     class Refusing:
-        async def send(self, lines: Sequence[bytes]) -> None:
+        async def send(self, lines: Sequence[bytes]) -> Mapping[int, str]:
             raise Refusal("no")
 
         async def close(self) -> None:
@@ -299,8 +322,9 @@ def test_accepting_waits_for_nothing(tmp_path: Path) -> None:
     held = threading.Event()
 
     class Held:
-        async def send(self, lines: Sequence[bytes]) -> None:
+        async def send(self, lines: Sequence[bytes]) -> Mapping[int, str]:
             held.wait(10)
+            return {}
 
         async def close(self) -> None:
             pass
