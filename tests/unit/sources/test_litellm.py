@@ -76,8 +76,9 @@ def test_what_is_broken_costs_nothing_but_itself() -> None:
 def test_no_caller_can_make_a_batch_unreadable(strange: str) -> None:
     """LiteLLM writes what Python's json does, and that is not always JSON."""
     body = json.dumps([event(), event(litellm_call_id="b", end_user="@")]).replace('"@"', strange)
-    found = decode(body.encode(), CONTEXT)
-    assert ([item.fields["input_tokens"] for item in found.items], found.refused) == ([100, 100], [])
+    for form in (body, body[1:-1].replace('}, {"id"', '}\n{"id"')):
+        found = decode(form.encode(), CONTEXT)
+        assert ([item.fields["input_tokens"] for item in found.items], found.refused) == ([100, 100], [])
 
 
 @pytest.mark.parametrize(("body", "reason"), [
@@ -213,6 +214,11 @@ def test_whatever_a_caller_asked_for_that_failed_has_a_model() -> None:
 def test_what_is_no_call_is_left_out(changes: dict[str, Any], skip: Skip) -> None:
     found = decoded(event(**changes))
     assert (found.items, found.refused, found.skipped) == ([], [], {skip: 1})
+
+
+@pytest.mark.parametrize("said", [None, False, "None", "False", ""])
+def test_what_was_not_answered_from_the_cache_counts(said: object) -> None:
+    assert len(decoded(event(cache_hit=said)).items) == len(decoded(row(cache_hit=said)).items) == 1
 
 
 @pytest.mark.parametrize(("call_type", "operation"), [

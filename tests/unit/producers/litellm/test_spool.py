@@ -2,6 +2,7 @@
 
 import errno
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -75,6 +76,27 @@ def test_nobody_takes_what_another_holds(tmp_path: Path) -> None:
     spool.close()
     assert other.adopt() > 0
     assert rest(other) == [line(1)]
+
+
+def test_the_child_of_a_fork_holds_nothing_of_its_parent(tmp_path: Path) -> None:
+    """Else what a parent left could not be taken over while a child lives."""
+    spool = Spool(tmp_path, MEGABYTE)
+    spool.append([line(1)])
+    forgotten, said = os.pipe()
+    child = os.fork()
+    if child == 0:
+        spool.forget()
+        os.write(said, b"x")
+        signal.pause()
+    try:
+        os.read(forgotten, 1)
+        spool.close()
+        assert rest(Spool(tmp_path, MEGABYTE)) == [line(1)]
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        os.close(forgotten)
+        os.close(said)
 
 
 _WRITER = """
