@@ -19,7 +19,7 @@ import msgspec
 
 from streams.core.reasons import Reason
 from streams.sources.contract import USAGE_UNKNOWN, Context, Decoded, Form, Item, Refused, Skip
-from streams.sources.litellm_bodies import read_body
+from streams.sources.litellm_bodies import check_refusals, read_body
 from streams.sources.litellm_owners import labels_of, owners_of
 from streams.sources.litellm_shapes import Event, EventWithPrompt, Metadata, Response, Usage
 from streams.sources.litellm_spend_logs import unpacked
@@ -51,6 +51,7 @@ def decode(body: bytes, context: Context) -> Decoded:
             found = _item(event, str(index), context)
         except BadField as error:
             decoded.refused.append(error.refused(str(index)))
+            check_refusals(len(decoded.refused), index + 1 - len(decoded.refused))
             continue
         if isinstance(found, Skip):
             decoded.skipped[found] += 1

@@ -5,6 +5,7 @@ a record is read as never depends on its neighbours.
 """
 
 import json
+import math
 from collections.abc import Iterator
 from typing import Final
 
@@ -16,7 +17,10 @@ from streams.sources.contract import BadBody, Refused
 from streams.sources.depth import MOST_LEVELS, nests_deeper
 from streams.sources.litellm_shapes import Event, EventWithPrompt
 
-__all__ = ["read_body"]
+__all__ = ["check_refusals", "read_body"]
+
+#: So many refusals, and nine of ten records refused: what this is, is not LiteLLM's, and each costs time to refuse.
+_MANY_REFUSALS: Final = 10_000
 
 _BLANK: Final = b" \t\r\n"
 _RAW: Final = msgspec.json.Decoder(msgspec.Raw)
@@ -91,18 +95,37 @@ def _objects(body: bytes, form: _Form) -> list[Event | Refused]:
     return events
 
 
+def check_refusals(refused: int, good: int) -> None:
+    """Raise BadBody where going on would only refuse more; a million empty objects fit into a body."""
+    if refused > _MANY_REFUSALS and refused > 9 * good:
+        raise BadBody(Reason.INVALID_JSON, f"more than {_MANY_REFUSALS} records are no events of LiteLLM: send its own")
+
+
 def _each(records: list[bytes], form: _Form) -> Iterator[Event | Refused]:
+    refused = 0
     for index, record in enumerate(records):
-        try:
-            yield form.one.decode(record)
-            continue
-        except (msgspec.DecodeError, RecursionError):
-            mended = _mended(record) or record
-        try:
-            yield form.one.decode(mended)
-        except (msgspec.DecodeError, RecursionError) as error:
-            rejection = diagnose_json(mended, error)
-            yield Refused(str(index), rejection.reason, rejection.detail)
+        event = _one(record, form, index)
+        if isinstance(event, Refused):
+            refused += 1
+            check_refusals(refused, index + 1 - refused)
+        yield event
+
+
+def _one(record: bytes, form: _Form, index: int) -> Event | Refused:
+    try:
+        return form.one.decode(record)
+    except (msgspec.DecodeError, RecursionError):
+        mended = _mended(record) or record
+    try:
+        return form.one.decode(mended)
+    except (msgspec.DecodeError, RecursionError) as error:
+        rejection = diagnose_json(mended, error)
+        return Refused(str(index), rejection.reason, rejection.detail)
+
+
+def _finite(text: str) -> float | None:
+    """A number that a double holds; JSON may say 1e999, and Python writes that as Infinity."""
+    return number if math.isfinite(number := float(text)) else None
 
 
 def _mended(text: bytes) -> bytes | None:
@@ -111,7 +134,7 @@ def _mended(text: bytes) -> bytes | None:
     LiteLLM passes on what callers send, so that one of them could make a batch unreadable for all. None if it is no JSON.
     """
     try:
-        value = json.loads(text, parse_constant=lambda _: None)
+        value = json.loads(text, parse_constant=lambda _: None, parse_float=_finite)
     except (ValueError, RecursionError):
         return None
     return json.dumps(value, ensure_ascii=False).encode(errors="replace")

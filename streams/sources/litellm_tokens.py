@@ -19,6 +19,8 @@ class Buckets(NamedTuple):
 
 
 NOTHING_USED: Final = Buckets(0, 0, 0, 0, 0)
+#: Below it an integer is a count without further ado.
+_PLAIN: Final = 2**31
 _NO_USAGE: Final = Usage()
 _NO_DETAILS: Final = Details()
 
@@ -49,6 +51,6 @@ def buckets(event: Event, usage: Usage | None) -> Buckets:
 
 
 def _count(value: Number, field: str) -> int:
-    if type(value) is int and value >= 0:
+    if type(value) is int and 0 <= value < _PLAIN:
         return value
     return count(value, field) or 0

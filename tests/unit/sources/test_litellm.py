@@ -72,7 +72,7 @@ def test_what_is_broken_costs_nothing_but_itself() -> None:
     assert [(refused.place, refused.reason) for refused in found.refused] == [("1", Reason.INVALID_JSON)]
 
 
-@pytest.mark.parametrize("strange", ["NaN", "-Infinity", r'"\ud800"'])
+@pytest.mark.parametrize("strange", ["NaN", "-Infinity", "1e999", r'["\ud800", 1e999]'])
 def test_no_caller_can_make_a_batch_unreadable(strange: str) -> None:
     """LiteLLM writes what Python's json does, and that is not always JSON."""
     body = json.dumps([event(), event(litellm_call_id="b", end_user="@")]).replace('"@"', strange)
@@ -90,6 +90,8 @@ def test_no_caller_can_make_a_batch_unreadable(strange: str) -> None:
     (b"[" * 1_000_000, Reason.INVALID_JSON),
     (b'[{"response":' + b"[" * 64 + b"]" * 64 + b"}]", Reason.INVALID_JSON),
     (b'[{"id":"\xff"}]', Reason.INVALID_UTF8),
+    (b"{}\n" * 20_000, Reason.INVALID_JSON),
+    (b"[" + b'{"id":1},' * 20_000 + b"{}]", Reason.INVALID_JSON),
 ])  # fmt: skip
 def test_what_is_no_body_is_refused_whole(body: bytes, reason: Reason) -> None:
     with pytest.raises(BadBody) as caught:
@@ -128,8 +130,9 @@ def test_tokens_are_disjoint(changes: dict[str, Any], tokens: list[int]) -> None
     assert tokens_of(fields_of(event(**changes))) == tokens
 
 
-def test_negative_tokens_are_refused_by_name() -> None:
-    (refused,) = decoded(event(prompt_tokens=-1)).refused
+@pytest.mark.parametrize("tokens", [-1, 2**64, 2**70, -(2**70), "9" * 30])
+def test_tokens_that_are_no_count_are_refused_by_name(tokens: object) -> None:
+    (refused,) = decoded(event(prompt_tokens=tokens)).refused
     assert refused.reason is Reason.OUT_OF_RANGE
     assert "prompt_tokens" in refused.detail
 
