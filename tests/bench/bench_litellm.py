@@ -29,12 +29,11 @@ TEXT = "say what happened last night, " * 20
 
 def whole(number: int) -> dict[str, Any]:
     """An event as LiteLLM's callbacks send it."""
-    made = event(
+    return event(
         litellm_call_id=f"call-{number}", messages=[{"role": "user", "content": TEXT}], request_tags=["team:red", "urgent"],
         model_map_information={"model_map_key": "gpt-4o-mini", "model_map_value": PRICES},
         response={"choices": [{"message": {"content": TEXT}}]},
     )  # fmt: skip
-    return made
 
 
 def measure(rounds: int = ROUNDS, events: int = EVENTS) -> dict[str, dict[str, float]]:

@@ -17,7 +17,7 @@ from streams.producers.litellm.delivery import Delivery
 from streams.producers.litellm.options import Options, options_from
 from streams.producers.litellm.slimming import event_of, line_of, prompt_of
 from streams.sources.fingerprints import Fingerprints
-from streams.sources.litellm_shapes import Event
+from streams.sources.litellm.shapes import Event
 
 __all__ = ["AssayLogger"]
 

@@ -12,9 +12,9 @@ from typing import Any, Final
 import msgspec
 import orjson
 
-from streams.sources.litellm_owners import custom_headers, requester
-from streams.sources.litellm_shapes import NOTHING, Event, Headers, Hidden, Metadata, Requester, Response
-from streams.sources.litellm_words import name, program, prompt_text
+from streams.sources.litellm.owners import custom_headers, requester
+from streams.sources.litellm.shapes import NOTHING, Event, Headers, Hidden, Metadata, Requester, Response
+from streams.sources.litellm.words import name, program, prompt_text
 
 __all__ = ["event_of", "line_of", "prompt_of"]
 

@@ -1,31 +1,21 @@
 """LiteLLM's counts as disjoint buckets."""
 
-from typing import Final, NamedTuple
+from typing import Final
 
-from streams.sources.litellm_shapes import Details, Event, Number, Usage
+from streams.sources.litellm.shapes import Details, Event, Number, Usage
 from streams.sources.readings import count
+from streams.sources.token_usage import Tokens
 
-__all__ = ["NOTHING_USED", "Buckets", "buckets"]
+__all__ = ["NOTHING_USED", "buckets"]
 
-
-class Buckets(NamedTuple):
-    """Tokens; ``reasoning`` is a part of ``output``, the others are disjoint."""
-
-    input: int
-    cache_read: int
-    cache_write: int
-    output: int
-    reasoning: int
-
-
-NOTHING_USED: Final = Buckets(0, 0, 0, 0, 0)
+NOTHING_USED: Final = Tokens()
 #: Below it an integer is a count without further ado.
 _PLAIN: Final = 2**31
 _NO_USAGE: Final = Usage()
 _NO_DETAILS: Final = Details()
 
 
-def buckets(event: Event, usage: Usage | None) -> Buckets:
+def buckets(event: Event, usage: Usage | None) -> Tokens:
     """Prompt tokens include those of the cache, completion tokens those of reasoning.
 
     Where a part is more than its whole, the whole does not include it: so counted old versions (litellm#15945), and so
@@ -47,7 +37,7 @@ def buckets(event: Event, usage: Usage | None) -> Buckets:
         asked -= read + write
     if reasoning > given:
         given += reasoning
-    return Buckets(asked, read, write, given, reasoning)
+    return Tokens(asked, read, write, given, reasoning)
 
 
 def _count(value: Number, field: str) -> int:

@@ -19,13 +19,14 @@ import msgspec
 
 from streams.core.reasons import Reason
 from streams.sources.contract import USAGE_UNKNOWN, Context, Decoded, Form, Item, Refused, Skip
-from streams.sources.litellm_bodies import check_refusals, read_body
-from streams.sources.litellm_owners import labels_of, owners_of
-from streams.sources.litellm_shapes import Event, EventWithPrompt, Metadata, Response, Usage
-from streams.sources.litellm_spend_logs import unpacked
-from streams.sources.litellm_tokens import NOTHING_USED, Buckets, buckets
-from streams.sources.litellm_words import LOOKUPS, UNMETERED, bare, name, operation, program, prompt_text
+from streams.sources.litellm.bodies import check_refusals, read_body
+from streams.sources.litellm.owners import labels_of, owners_of
+from streams.sources.litellm.shapes import Event, EventWithPrompt, Metadata, Response, Usage
+from streams.sources.litellm.spend_logs import unpacked
+from streams.sources.litellm.tokens import NOTHING_USED, buckets
+from streams.sources.litellm.words import LOOKUPS, UNMETERED, bare, name, operation, program, prompt_text
 from streams.sources.readings import BadField, dollars, instant_ms
+from streams.sources.token_usage import Tokens
 
 __all__ = ["SOURCE", "decode"]
 
@@ -86,11 +87,7 @@ def _item(event: Event, place: str, context: Context) -> Item | Skip:
         "occurred_at": _occurred_at(event),
         "model": _model(event, provider, failed=failed),
         "operation": operation(word),
-        "input_tokens": tokens.input,
-        "cache_read_tokens": tokens.cache_read,
-        "cache_write_tokens": tokens.cache_write,
-        "output_tokens": tokens.output,
-        "reasoning_tokens": tokens.reasoning,
+        **tokens.fields(),
         "status": "error" if failed else "ok",
         **owners_of(event, metadata, row=row),
     }
@@ -208,7 +205,7 @@ def _fingerprint(event: Event, context: Context) -> str | None:
     return None if prompt is None else context.fingerprint(prompt)
 
 
-def _attributes(event: Event, tokens: Buckets, *, failed: bool) -> dict[str, str]:
+def _attributes(event: Event, tokens: Tokens, *, failed: bool) -> dict[str, str]:
     code = event.error_information.error_code if failed and event.error_information is not None else None
     status = code if isinstance(code, str) and code.isascii() and code.isdigit() and len(code) == 3 else None
     attributes = {"http_status": status} if status else {}

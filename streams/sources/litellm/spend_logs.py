@@ -10,7 +10,7 @@ import msgspec
 
 from streams.core.reasons import Reason
 from streams.sources.depth import nests_deeper
-from streams.sources.litellm_shapes import Event, EventWithPrompt, Metadata
+from streams.sources.litellm.shapes import Event, EventWithPrompt, Metadata
 from streams.sources.readings import BadField
 
 __all__ = ["unpacked"]

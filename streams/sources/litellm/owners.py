@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import msgspec
 
-from streams.sources.litellm_shapes import NOTHING, CustomHeaders, Event, Metadata, Requester
-from streams.sources.litellm_words import claude_code_session, name
+from streams.sources.litellm.shapes import NOTHING, CustomHeaders, Event, Metadata, Requester
+from streams.sources.litellm.words import claude_code_session, name
 
 __all__ = ["custom_headers", "labels_of", "owners_of", "requester"]
 

@@ -15,7 +15,7 @@ from streams.core.reasons import Reason
 from streams.core.rejections import diagnose_json
 from streams.sources.contract import BadBody, Refused
 from streams.sources.depth import MOST_LEVELS, nests_deeper
-from streams.sources.litellm_shapes import Event, EventWithPrompt
+from streams.sources.litellm.shapes import Event, EventWithPrompt
 
 __all__ = ["check_refusals", "read_body"]
 
