@@ -35,7 +35,13 @@ class AssayLogger(CustomLogger):
         options = options or options_from()
         limits = limits or Limits(spool_bytes=options.spool_bytes)
         self._fingerprint = Fingerprints(options.fingerprint_key) if options.fingerprint_key else None
-        self._delivery = Delivery(options.sink, options.spool, limits)
+        try:
+            self._delivery = Delivery(options.sink, options.spool, limits)
+        except OSError as error:
+            raise ValueError(
+                f"LITELLM_ASSAY_SPOOL: cannot write to {options.spool} ({error.strerror}): give a directory that this "
+                "process may write to and that outlives it"
+            ) from error
         # LiteLLM hands on what is still in its own queue after this: that goes to disk (Delivery.accept).
         atexit.register(self._at_exit)
         _on_sigterm(self._delivery)

@@ -140,14 +140,19 @@ async def test_nothing_of_litellm_is_needed_until_the_logger_is() -> None:
     assert await ended(process) == 0
 
 
-async def test_a_wrong_environment_shows_when_the_proxy_starts() -> None:
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(STAND_IN), str(ROOT)])}
+@pytest.mark.parametrize(("said", "named"), [
+    ({}, b"set one of LITELLM_ASSAY_URL"),
+    ({"LITELLM_ASSAY_URL": "http://127.0.0.1:1/litellm", "LITELLM_ASSAY_SPOOL": "/dev/null/spool"},
+     b"LITELLM_ASSAY_SPOOL: cannot write"),
+])  # fmt: skip
+async def test_a_wrong_environment_shows_when_the_proxy_starts(said: dict[str, str], named: bytes) -> None:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(STAND_IN), str(ROOT)]), **said}
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", "from streams.producers.litellm import logger", env=environment, stderr=PIPE
     )
     _, errors = await process.communicate()
     assert process.returncode == 1
-    assert b"set one of LITELLM_ASSAY_URL" in errors
+    assert named in errors
 
 
 async def test_failures_come_by_both_doors_and_count_once(receiver: Receiver, tmp_path: Path) -> None:
