@@ -5,13 +5,18 @@ import os
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
+import orjson
 import pytest
 
+from streams.sources.contract import Context
+from streams.sources.fingerprints import Fingerprints
+from streams.sources.litellm import decode
 from tests.unit.producers.litellm.receiver import Receiver
 from tests.unit.producers.litellm.test_delivery import eventually, ids, listed
+from tests.unit.sources.litellm_events import event
 
 ROOT = Path(__file__).parents[4]
 STAND_IN = Path(__file__).parent / "stand_in"
@@ -42,13 +47,16 @@ async def receiver() -> AsyncIterator[Receiver]:
         yield running
 
 
-async def run(program: str, receiver: Receiver, directory: Path, *, first: str = "") -> Process:
+async def run(
+    program: str, receiver: Receiver, directory: Path, *, first: str = "", environment: Mapping[str, str] | None = None
+) -> Process:
     """Run the program; ``first`` comes before the logger is made."""
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join([str(STAND_IN), str(ROOT)]),
         "LITELLM_ASSAY_URL": receiver.url,
         "LITELLM_ASSAY_SPOOL": str(directory),
+        **(environment or {}),
     }
     return await asyncio.create_subprocess_exec(
         sys.executable, "-c", first + PROGRAM + program, env=environment, stdout=PIPE, stderr=PIPE
@@ -153,6 +161,21 @@ async def test_a_wrong_environment_shows_when_the_proxy_starts(said: dict[str, s
     _, errors = await process.communicate()
     assert process.returncode == 1
     assert named in errors
+
+
+async def test_fingerprints_are_made_beside_the_proxy_as_they_would_be_behind_it(
+    receiver: Receiver, tmp_path: Path
+) -> None:  # fmt: skip
+    key = tmp_path / "key"
+    key.write_bytes(b"sixteen bytes or more\n")
+    environment = {"LITELLM_ASSAY_FINGERPRINT_KEY_FILE": str(key)}
+    process = await run("asyncio.run(calls(0, 1))", receiver, tmp_path / "spool", environment=environment)
+    assert await ended(process) == 0
+    context = Context(0, fingerprint=Fingerprints(b"sixteen bytes or more"))
+    (behind,) = decode(orjson.dumps(event()), context).items
+    (beside,) = receiver.events.values()
+    assert beside["prompt_fingerprint"] == behind.fields["prompt_fingerprint"]
+    assert not any(b"question" in body for body in receiver.bodies)
 
 
 async def test_failures_come_by_both_doors_and_count_once(receiver: Receiver, tmp_path: Path) -> None:
