@@ -60,6 +60,14 @@ clients-langfuse: venv ## Install Langfuse's SDKs for the tests of real clients
 clients-promptfoo: ## Install promptfoo for the tests of real clients (1.4 GB; needs Node 20 or later)
 	@npm install --no-audit --no-fund --silent --prefix build/clients/promptfoo promptfoo@0.121.20
 
+build/clients/litellm/.installed: tests/clients/litellm.txt pyproject.toml
+	$(BIN)/python -m venv --clear $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check -c $< 'litellm[proxy]' -e .
+	@touch $@
+
+.PHONY: clients-litellm
+clients-litellm: venv build/clients/litellm/.installed ## Install LiteLLM's proxy for the tests of real clients (1 GB)
+
 .PHONY: lint
 lint: venv ## Check style, types and layering
 	$(BIN)/ruff check .
@@ -74,6 +82,10 @@ test: lint kernel browser alertmanager ## Check and run every test, real broker 
 .PHONY: test-unit
 test-unit: kernel ## Run the tests that need no broker
 	$(BIN)/python -m pytest -m 'not kafka'
+
+.PHONY: test-clients
+test-clients: kernel clients-langfuse clients-litellm clients-promptfoo ## Install real client programs and test with them
+	$(BIN)/python -m pytest -m clients tests/clients
 
 .PHONY: test-all
 test-all: $(TEST_PYTHONS:%=test-on-%) ## Run every test on each supported Python that is installed
