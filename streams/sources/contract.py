@@ -87,11 +87,16 @@ class Refused(NamedTuple):
 
 
 class Decoded(NamedTuple):
-    """Everything a body held: each of its records is in exactly one of the three."""
+    """Everything a body held: each of its records is in exactly one of the first three.
+
+    ``links`` counts, for sources of outcomes, how the items came by their run, or why they have none
+    (:class:`streams.sources.linking.Link`).
+    """
 
     items: list[Item]
     refused: list[Refused]
     skipped: Counter[Skip]
+    links: Mapping[str, int] = {}
 
 
 class BadBody(Exception):

@@ -1,0 +1,132 @@
+"""Bodies of JSON: one document, an array of them or one on each line, and their members as hostile senders may fill them."""
+
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+from urllib.parse import parse_qsl
+
+import orjson
+
+from streams.core.reasons import Reason
+from streams.sources.contract import BadBody, Refused
+from streams.sources.readings import BadField
+
+__all__ = ["Document", "documents", "form_payload", "identity", "member", "members", "require", "whole"]
+
+#: Parameters of a form: a webhook's has one, and each more is work for the parser.
+_MOST_PARAMETERS: Final = 8
+#: Some programs begin a file with it; JSON has none.
+_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+
+
+class Document(NamedTuple):
+    """One record of a body: a JSON object, and where it stands, counted from 0."""
+
+    place: str
+    value: dict[str, Any]
+
+
+def documents(body: bytes) -> tuple[list[Document], list[Refused]]:
+    """The objects of a body, and what stands in their places and is none.
+
+    A body is one object, an array, or lines of JSON; a line that cannot be read, such as one that was cut off, costs
+    nobody else's. Raises BadBody if nothing of it can be read.
+    """
+    body = body.removeprefix(_BYTE_ORDER_MARK)
+    if not body.strip():
+        raise BadBody(Reason.EMPTY, "the body is empty: send one JSON object, an array, or one object a line")
+    found: list[Document] = []
+    refused: list[Refused] = []
+    try:
+        whole_body = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        values = _lines(body)
+    else:
+        values = whole_body if isinstance(whole_body, list) else [whole_body]
+    for number, value in enumerate(values):
+        if isinstance(value, dict):
+            found.append(Document(str(number), value))
+        elif value is _UNREADABLE:
+            refused.append(Refused(str(number), Reason.INVALID_JSON, "the line is not JSON: send one object a line"))
+        else:
+            refused.append(Refused(str(number), Reason.WRONG_TYPE, "the record must be a JSON object"))
+    return found, refused
+
+
+def whole(body: bytes) -> dict[str, Any]:
+    """A body that is one JSON object. Raises BadBody."""
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise _bad(body) from None
+    if not isinstance(value, dict):
+        raise BadBody(Reason.WRONG_TYPE, "the body must be one JSON object")
+    return value
+
+
+def form_payload(body: bytes) -> bytes:
+    """The parameter ``payload`` of a form, in which some webhooks wrap their JSON. Raises BadBody."""
+    try:
+        parameters = dict(parse_qsl(body.decode(), max_num_fields=_MOST_PARAMETERS))
+    except ValueError:
+        raise BadBody(Reason.WRONG_TYPE, "the body is not a form: send content type application/json") from None
+    if not parameters.get("payload"):
+        raise BadBody(Reason.MISSING_FIELD, "the form has no parameter payload: send content type application/json")
+    return parameters["payload"].encode(errors="replace")
+
+
+def require(holder: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """A member that is an object and must be there. Raises BadField."""
+    value = holder.get(name)
+    if isinstance(value, dict):
+        return value
+    if value is None:
+        raise BadField(name, Reason.MISSING_FIELD, "is missing: send the webhook's body as it came")
+    raise BadField(name, Reason.WRONG_TYPE, "is not an object")
+
+
+def member(holder: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """A member that is an object, if it is; else an empty one."""
+    value = holder.get(name)
+    return value if isinstance(value, dict) else {}
+
+
+def members(holder: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    """The objects in a member that is a list of them."""
+    value = holder.get(name)
+    return [it for it in value if isinstance(it, dict)] if isinstance(value, list) else []
+
+
+def identity(holder: Mapping[str, Any], name: str, field: str) -> str:
+    """What identifies something, number or text, as text. Raises BadField."""
+    value = holder.get(name)
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return str(value)
+    if isinstance(value, str) and value:
+        return value
+    if value is None or value == "":
+        raise BadField(field, Reason.MISSING_FIELD, "is missing: send the webhook's body as it came")
+    raise BadField(field, Reason.WRONG_TYPE, "is neither a number nor a text")
+
+
+_UNREADABLE: Final = object()
+
+
+def _lines(body: bytes) -> list[Any]:
+    lines = [line for line in body.splitlines() if line.strip()]
+    values: list[Any] = []
+    for line in lines:
+        try:
+            values.append(orjson.loads(line))
+        except orjson.JSONDecodeError:
+            values.append(_UNREADABLE)
+    if len(lines) < 2 or not isinstance(values[0], dict):
+        raise _bad(body)
+    return values
+
+
+def _bad(body: bytes) -> BadBody:
+    try:
+        body.decode()
+    except UnicodeDecodeError as error:
+        return BadBody(Reason.INVALID_UTF8, f"byte {error.start} is not UTF-8: send UTF-8")
+    return BadBody(Reason.INVALID_JSON, "the body is not JSON, or nests too deeply: send one JSON object in UTF-8")
