@@ -11,7 +11,7 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-__all__ = ["DEFAULT", "Clues", "Link", "Linked", "Linking", "Rule", "branch_pattern", "link"]
+__all__ = ["DEFAULT", "Clues", "Link", "Linked", "Linking", "Rule", "branch_pattern", "link", "team_name"]
 
 
 class Rule(StrEnum):
@@ -127,6 +127,11 @@ def link(clues: Clues, linking: Linking = DEFAULT) -> Linked:
     if how is Link.UNNAMED and workflow is not None:
         how = Link.WORKFLOW
     return Linked(how, run_id, workflow, _first(said, _TEAM)[1])
+
+
+def team_name(name: object) -> str | None:
+    """A system's own name of a team, if it is one that an outcome may have."""
+    return name if isinstance(name, str) and name.isprintable() and _FITTING[_TEAM].fullmatch(name) else None
 
 
 #: What is named (run, workflow or team), and by which text.
