@@ -1,4 +1,8 @@
-"""Issues: defects that were reported, and tickets that were resolved and opened again."""
+"""Issues: defects that were reported, and tickets that were resolved and opened again.
+
+An issue is a ticket if it names a run or a workflow. Others are closed by the pull requests that mend them: they would count
+a second time what these count for.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -27,9 +31,9 @@ def issue(payload: Mapping[str, Any], github: GitHub) -> Sequence[Telling] | Ski
         return [issue.reported()] if issue.is_defect else Skip.IRRELEVANT
     if action == "unlabeled" and names_defect and not issue.is_defect:
         return [issue.withdrawn()]
-    if action == "closed":
+    if action == "closed" and issue.ends_something:
         return [issue.closed()]
-    if action == "reopened":
+    if action == "reopened" and (issue.is_ticket or issue.is_defect):
         return [issue.reopened()]
     return Skip.IRRELEVANT
 
@@ -40,7 +44,7 @@ def issue_row(about: Mapping[str, Any], github: GitHub) -> Sequence[Telling] | S
         return Skip.REPEATED
     issue = _Issue(about, Repository.of(about), {}, github)
     told = [issue.reported()] if issue.is_defect else []
-    if about.get("state") == "closed":
+    if about.get("state") == "closed" and issue.ends_something:
         told.append(issue.closed())
     return told or Skip.IRRELEVANT
 
@@ -66,6 +70,11 @@ class _Issue:
             labels=rule_labels(repository),
         )  # fmt: skip
 
+        self.is_ticket = self._base.linked.run_id is not None or self._base.linked.workflow is not None
+        self._is_declined = bool(_DECLINED.intersection(words(about.get("state_reason"))))
+        #: Whether closing it is an outcome: of a ticket, or of a defect that was none.
+        self.ends_something = self.is_ticket or (self.is_defect and self._is_declined)
+
     def reported(self) -> Telling:
         """The defect, at the time of the report, however late it was called one."""
         return self._base._replace(
@@ -86,7 +95,7 @@ class _Issue:
             outcome_id=self._id("resolved"), at_ms=moment(self._about, "closed_at", "issue.closed_at"),
             actor=self._sender or self._reporter,
         )  # fmt: skip
-        if not _DECLINED.intersection(words(self._about.get("state_reason"))):
+        if not self._is_declined:
             return told._replace(verdict="accepted", began_ms=self._created_ms)
         return told._replace(verdict="reversed", reverses=self._id("defect")) if self.is_defect else told
 
