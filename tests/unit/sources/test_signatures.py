@@ -42,7 +42,6 @@ def problem(scheme: Scheme, headers: Mapping[str, str], body: bytes = BODY, now_
     try:
         verify(scheme, body, headers, [OLD, NEW], now_ms=now_ms)
     except InvalidSignature as error:
-        assert hexadecimal(OLD, body) not in str(error)
         return error.problem
     return None
 
