@@ -10,10 +10,13 @@ from streams.core.reasons import Reason
 from streams.sources.contract import BadBody, Refused
 from streams.sources.readings import BadField
 
-__all__ = ["Document", "documents", "form_payload", "identity", "member", "members", "require", "whole"]
+__all__ = ["Document", "documents", "form_payload", "identity", "member", "members", "require"]
 
 #: Parameters of a form: a webhook's has one, and each more is work for the parser.
 _MOST_PARAMETERS: Final = 8
+#: Records of one body: more than fit into the largest body that is taken, if each were an event. An empty object is small,
+#: and the refusal of it is not.
+_MOST_DOCUMENTS: Final = 100_000
 #: Some programs begin a file with it; JSON has none.
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
@@ -29,7 +32,7 @@ def documents(body: bytes) -> tuple[list[Document], list[Refused]]:
     """The objects of a body, and what stands in their places and is none.
 
     A body is one object, an array, or lines of JSON; a line that cannot be read, such as one that was cut off, costs
-    nobody else's. Raises BadBody if nothing of it can be read.
+    nobody else's. Raises BadBody if nothing of it can be read, or it holds more than 100,000 records.
     """
     body = body.removeprefix(_BYTE_ORDER_MARK)
     if not body.strip():
@@ -42,6 +45,8 @@ def documents(body: bytes) -> tuple[list[Document], list[Refused]]:
         values = _lines(body)
     else:
         values = whole_body if isinstance(whole_body, list) else [whole_body]
+    if len(values) > _MOST_DOCUMENTS:
+        raise BadBody(Reason.TOO_LARGE, f"the body holds more than {_MOST_DOCUMENTS:,} records: send fewer at once")
     for number, value in enumerate(values):
         if isinstance(value, dict):
             found.append(Document(str(number), value))
@@ -50,17 +55,6 @@ def documents(body: bytes) -> tuple[list[Document], list[Refused]]:
         else:
             refused.append(Refused(str(number), Reason.WRONG_TYPE, "the record must be a JSON object"))
     return found, refused
-
-
-def whole(body: bytes) -> dict[str, Any]:
-    """A body that is one JSON object. Raises BadBody."""
-    try:
-        value = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        raise _bad(body) from None
-    if not isinstance(value, dict):
-        raise BadBody(Reason.WRONG_TYPE, "the body must be one JSON object")
-    return value
 
 
 def form_payload(body: bytes) -> bytes:
