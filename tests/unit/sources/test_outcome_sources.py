@@ -253,7 +253,7 @@ BODIES: dict[str, tuple[Decode, Callable[[int], bytes]]] = {
     "events": (cloudevents.decode, many("event")),
     "calls": (cloudevents.decode, many("call")),
     "names": (cloudevents.decode, lambda size: json.dumps([{"event_id": "e", "inputtokens" * 5 + str(number): 1} for number in range(size // 80)]).encode()),
-    "lines": (cloudevents.decode, lambda size: b"{}\n" * (size // 3)),
+    "lines": (cloudevents.decode, lambda size: b"{}\n" * (size // 6)),
 }  # fmt: skip
 
 
