@@ -1,12 +1,14 @@
 """Which run an outcome names, and why it names none."""
 
+import re
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.sources.linking import DEFAULT, Clues, Link, Linked, branch_pattern, link, team_name
+from streams.sources.linking import DEFAULT, Clues, Link, Linked, Rule, branch_pattern, link, team_name
 
 RUN = "0198a3f2-1c5e-7d60-9c1e-0d6f2b1c4a55"
 
@@ -115,3 +117,15 @@ def test_hostile_texts_cost_time_in_proportion(piece: str) -> None:
 
     small = min(cost(50_000) for _ in range(3))
     assert min(cost(400_000) for _ in range(3)) < 40 * max(small, 0.001)  # eight times as long; 64 if it were quadratic
+
+
+def test_the_page_has_every_rule_in_order_and_every_link() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "linking.md").read_text(encoding="utf-8")
+    rules, links = page.split("## What was found")
+    assert re.findall(r"^\| `(\w+)` \|", rules, re.MULTILINE) == [*Rule, "field"]
+    table = "".join(line for line in links.splitlines() if line.startswith("| `"))
+    assert set(re.findall(r"`(\w+)`", table)) >= set(Link)
+    for names in (DEFAULT.run_trailers, DEFAULT.workflow_trailers, DEFAULT.team_trailers, DEFAULT.session_trailers):
+        assert all(f"{name}:" in page.lower() for name in names)
+    for names in (DEFAULT.run_labels, DEFAULT.workflow_labels, DEFAULT.team_labels):
+        assert all(f"`{name}:" in page.lower() for name in names)
