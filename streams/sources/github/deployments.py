@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from streams.core.outcomes import OutcomeKind
 from streams.sources.contract import Skip
-from streams.sources.github.payloads import GitHub, Repository, linked, person, rule_labels
+from streams.sources.github.payloads import SHORT_COMMIT, GitHub, Repository, linked, person, rule_labels
 from streams.sources.json_bodies import identity, member, require
 from streams.sources.linking import Clues
 from streams.sources.outcome_items import Telling, moment, words
@@ -18,8 +18,6 @@ _KINDS: Final = {
     "failure": (OutcomeKind.DEPLOYMENT_FAILED, "rejected"),
     "error": (OutcomeKind.DEPLOYMENT_FAILED, "rejected"),
 }
-#: As many digits of a commit as people look up.
-_SHORT: Final = 12
 
 
 def deployment_status(payload: Mapping[str, Any], github: GitHub) -> Sequence[Telling] | Skip:
@@ -42,7 +40,7 @@ def deployment_status(payload: Mapping[str, Any], github: GitHub) -> Sequence[Te
     telling = Telling(
         f"{repository.name.lower()}:deployment:{number}:{'succeeded' if verdict == 'accepted' else 'failed'}", kind, verdict,
         moment(status, "created_at", "deployment_status.created_at"),
-        f"{repository.name}@{identity(deployment, 'sha', 'deployment.sha')[:_SHORT]}", linked(repository, clues, github),
+        f"{repository.name}@{identity(deployment, 'sha', 'deployment.sha')[:SHORT_COMMIT]}", linked(repository, clues, github),
         began_ms=instant_ms(deployment.get("created_at"), "deployment.created_at"),
         actor=person(member(deployment, "creator"), github) or person(member(payload, "sender"), github),
         labels=rule_labels(repository, environment=environment, branch=branch),

@@ -10,9 +10,22 @@ from streams.sources.linking import Clues, Link, Linked, Linking, link
 from streams.sources.outcome_items import labelled, matches
 from streams.sources.readings import BadField, count
 
-__all__ = ["DEFAULT", "SOURCE", "GitHub", "Repository", "label_names", "linked", "number_of", "person", "rule_labels"]
+__all__ = [
+    "DEFAULT",
+    "SHORT_COMMIT",
+    "SOURCE",
+    "GitHub",
+    "Repository",
+    "label_names",
+    "linked",
+    "number_of",
+    "person",
+    "rule_labels",
+]
 
 SOURCE: Final = "github"
+#: As many digits of a commit as people look up.
+SHORT_COMMIT: Final = 12
 _BOT: Final = "[bot]"
 
 
@@ -22,6 +35,8 @@ class GitHub(NamedTuple):
     linking: Linking = DEFAULT_LINKING
     #: Labels and types of issues that report a defect.
     defects: tuple[str, ...] = ("bug", "*[:/]bug", "*: bug", "defect", "*[:/]defect", "*: defect", "regression")
+    #: Names of check runs that evaluate what agents make, and do not only test it.
+    evaluations: tuple[str, ...] = ("eval*", "*[ /_:-]eval*")
     #: Logins of accounts that are nobody, besides those that GitHub itself calls bots.
     service_accounts: tuple[str, ...] = ()
 

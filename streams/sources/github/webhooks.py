@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from streams.sources.contract import Context, Decoded, Skip
 from streams.sources.github.changes import pull_request, pull_request_row, review
+from streams.sources.github.checks import check_run
 from streams.sources.github.deployments import deployment_status
 from streams.sources.github.issues import issue, issue_row
 from streams.sources.github.payloads import DEFAULT, SOURCE, GitHub
@@ -19,14 +20,14 @@ _READERS: Final[Mapping[str, _Reader]] = {
     "pull_request": pull_request,
     "pull_request_review": review,
     "deployment_status": deployment_status,
+    "check_run": check_run,
     "issues": issue,
     "push": push,
 }
-#: What GitHub sends besides, and what is no outcome: a check is no judgement of an evaluation, and the deployment's
-#: status says more than the deployment.
+#: What GitHub sends besides, and what is no outcome: of a workflow its checks tell, of a deployment its status.
 _IRRELEVANT: Final = frozenset(
     {
-        "branch_protection_rule", "check_run", "check_suite", "code_scanning_alert", "commit_comment", "create", "delete",
+        "branch_protection_rule", "check_suite", "code_scanning_alert", "commit_comment", "create", "delete",
         "dependabot_alert", "deployment", "deployment_protection_rule", "deployment_review", "discussion",
         "discussion_comment", "fork", "gollum", "installation", "installation_repositories", "issue_comment", "label",
         "member", "membership", "merge_group", "meta", "milestone", "organization", "package", "page_build", "ping",
@@ -69,6 +70,7 @@ _MEMBERS: Final = {
     "pull_request_review": {"review", "pull_request"},
     "deployment_status": {"deployment_status", "deployment"},
     "pull_request": {"pull_request", "number"},
+    "check_run": {"check_run", "repository"},
     "issues": {"issue", "repository"},
     "push": {"ref", "commits", "repository"},
 }

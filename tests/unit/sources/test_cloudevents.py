@@ -189,7 +189,7 @@ def test_data_may_be_in_base64() -> None:
 
 @pytest.mark.parametrize(("changes", "field"), [
     ({"id": None}, "id"), ({"id": ""}, "id"), ({"source": 7}, "source"), ({"type": None}, "type"), ({"specversion": "0.3"}, "specversion"),
-    ({"specversion": "10"}, "specversion"), ({"datacontenttype": "text/plain"}, "datacontenttype"), ({"datacontenttype": 7}, "datacontenttype"),
+    ({"specversion": "10"}, "specversion"), ({"specversion": "1.0-beta"}, "specversion"), ({"datacontenttype": "text/plain"}, "datacontenttype"), ({"datacontenttype": 7}, "datacontenttype"),
     ({"data": [1]}, "data"), ({"data": "text"}, "data"), ({"data": None, "data_base64": "%%%"}, "data_base64"),
     ({"data": None, "data_base64": base64.b64encode(b"\xff").decode()}, "data_base64"), ({"data": None}, "data"),
     ({"time": "soon", "data": BARE}, "occurred_at"),

@@ -360,6 +360,39 @@ def test_other_states_and_previews_are_no_deployments(body: bytes) -> None:
     assert decode(body).skipped == {Skip.IRRELEVANT: 1}
 
 
+def checked(name: str = "evals", conclusion: object = "success", action: str = "completed", **fields: Any) -> bytes:
+    run = {
+        "id": 8, "name": name, "conclusion": conclusion, "head_sha": "0123456789abcdef", "started_at": "2026-01-05T09:30:00Z",
+        "completed_at": "2026-01-05T11:30:00Z", "check_suite": {"head_branch": "assay/nightly/run-1"}, "output": {"summary": None}, **fields,
+    }  # fmt: skip
+    return webhook(action=action, check_run=run, sender=BOT)
+
+
+def test_a_check_that_evaluates_passes_or_fails() -> None:
+    item = only(decode(checked(), "check_run"))
+    assert item.fields == {
+        "outcome_id": "acme/shop:check:8", "source": "github", "occurred_at": HALF_PAST_ELEVEN, "kind": "eval_passed",
+        "verdict": "accepted", "ref": "Acme/Shop@0123456789ab", "cycle_time_ms": 2 * HOUR, "run_id": "run-1",
+        "workflow": "nightly", "attributes": {"link": "branch"},
+    }  # fmt: skip
+    assert item.labels["check"] == "evals"
+    for conclusion in ("failure", "timed_out"):
+        fields = told(checked(conclusion=conclusion))
+        assert (fields["kind"], fields["verdict"]) == ("eval_failed", "rejected")
+    assert told(checked(output={"text": "Assay-Run: run-2"}))["run_id"] == "run-2"
+    own = github.GitHub(evaluations=("quality gate",))
+    assert github.decode(checked("Quality Gate"), Context(0), own).items
+    assert not github.decode(checked("evals"), Context(0), own).items
+
+
+@pytest.mark.parametrize("body", [
+    checked("retrieval tests"), checked("lint"), checked("Evals", "skipped"), checked("evals", "cancelled"), checked("evals", None),
+    checked("evals", ["success"]), checked("evals", action="created"),
+])  # fmt: skip
+def test_other_checks_are_no_outcomes(body: bytes) -> None:
+    assert decode(body).skipped == {Skip.IRRELEVANT: 1}
+
+
 @pytest.mark.parametrize("body", [
     issue("opened"), issue("labeled", label={"name": "bug"}), issue("typed", issue={"labels": [], "type": {"name": "Bug"}}),
     issue("opened", issue={"labels": [{"name": "kind/bug"}]}), issue("opened", issue={"labels": [{"name": "Type: Defect"}]}),
@@ -442,7 +475,7 @@ def test_a_form_without_a_webhook_is_refused(form: bytes, reason: Reason) -> Non
 
 
 @pytest.mark.parametrize(("event", "skip"), [
-    ("ping", Skip.IRRELEVANT), ("check_run", Skip.IRRELEVANT), ("workflow_run", Skip.IRRELEVANT), ("issue_comment", Skip.IRRELEVANT),
+    ("ping", Skip.IRRELEVANT), ("check_suite", Skip.IRRELEVANT), ("workflow_run", Skip.IRRELEVANT), ("issue_comment", Skip.IRRELEVANT),
     ("something_new", Skip.UNKNOWN), (None, Skip.UNKNOWN),
 ])  # fmt: skip
 def test_other_events_are_passed_over_and_counted(event: str | None, skip: Skip) -> None:

@@ -123,6 +123,7 @@ def test_a_ticket_names_its_run(fields: dict[str, Any], how: str, run: str | Non
 @pytest.mark.parametrize(("user", "actor"), [
     (BOB, "712020:bob"), ({"name": "bob", "key": "JIRAUSER1"}, "JIRAUSER1"), ({**BOB, "accountType": "app"}, None),
     ({**BOB, "accountType": "customer"}, None), ({}, None), ({"name": "ci-bot"}, None),
+    ({"name": "ci-bot", "key": "JIRAUSER2"}, None),
 ])  # fmt: skip
 def test_the_actor_is_a_person(user: dict[str, Any], actor: str | None) -> None:
     body = {**webhook(*SOLVED, assignee=None), "user": user}
