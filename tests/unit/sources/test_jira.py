@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
+from streams.core.pseudonyms import Pseudonyms
 from streams.core.reasons import Reason
 from streams.sources import jira
+from streams.sources.booking import Binding, Booker
 from streams.sources.contract import Context, Decoded, Skip
-from tests.engine_runs import HOUR, MONDAY
+from tests.engine_runs import DAY, HOUR, KEY, MONDAY, EngineRun, usage
 
 SHARED = Path(__file__).parents[4] / "shared" / "payloads"
 ADA = {"accountId": "712020:ada", "accountType": "atlassian", "displayName": "Ada"}
@@ -178,6 +180,29 @@ def test_an_issue_with_its_changelog_tells_of_every_time() -> None:
         ("SHOP-22:reopened", "SHOP-22:resolved", MONDAY + 11 * HOUR),
         ("SHOP-22:resolved:2", None, MONDAY + 12 * HOUR),
     ]  # fmt: skip
+
+
+def counted(*bodies: dict[str, Any]) -> tuple[int, int]:
+    """What the worker counts as accepted and as reversed."""
+    run, booker = EngineRun(), Booker(Pseudonyms(KEY))
+    run.feed(usage("u", MONDAY + 9 * HOUR))
+    for body in bodies:
+        booked = booker.book(decode(body).items, Binding(team="payments"))
+        run.feed_outcomes(*[record.value for record in booked.outcomes])
+    run.finish()
+    (day,) = [kpi for (_, workflow, size, _), kpi in run.latest.items() if (workflow, size) == (None, DAY)]
+    assert day.accepted is not None
+    assert day.reversed is not None
+    return day.accepted, day.reversed
+
+
+def test_an_import_sets_right_what_webhooks_cannot_know() -> None:
+    solved, unsolved = webhook(*SOLVED), webhook(*UNSOLVED, **OPENED)
+    issue = {**ticket(), "changelog": {"total": 3, "histories": HISTORIES}}
+    assert counted(solved, solved) == (1, 0)
+    assert counted(solved, unsolved) == counted(unsolved, solved) == (0, 1)
+    assert counted(solved, unsolved, solved) == (0, 1)  # done with again, as only the changelog tells
+    assert counted(solved, unsolved, solved, issue) == counted(issue) == counted(issue, unsolved, solved) == (1, 1)
 
 
 def test_an_issue_with_a_part_of_its_changelog_tells_how_it_stands() -> None:

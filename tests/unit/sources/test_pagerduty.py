@@ -92,6 +92,14 @@ def test_of_several_teams_none_is_chosen() -> None:
     assert "team" not in told(webhook("incident.resolved", teams=[]))
 
 
+def test_devlake_4989_6597_6606_7006_9018_an_incident_is_never_guessed_to_belong_to_a_deployment() -> None:
+    """Why it has no run is told with it, and counted."""
+    decoded = decode(webhook("incident.triggered"))
+    assert decoded.links == {"unnamed": 1}
+    assert decoded.items[0].fields["attributes"] == {"link": "unnamed"}
+    assert not {"run_id", "workflow"} & decoded.items[0].fields.keys()
+
+
 def test_an_incident_names_its_run_in_its_details() -> None:
     assert told(webhook("incident.resolved", body={"details": "Assay-Run: run-1\n"}))["run_id"] == "run-1"
 
