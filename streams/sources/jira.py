@@ -40,6 +40,8 @@ class Jira(NamedTuple):
 
 
 DEFAULT: Final = Jira()
+#: Between a change and what a webhook says of its time.
+_AT_ONCE_MS: Final = 60_000
 #: Every other event of a webhook is known and tells of no outcome; these begin the names of Jira's own.
 _FAMILIES: Final = (
     "jira:", "comment_", "worklog_", "attachment_", "issuelink_", "sprint_", "board_", "project_", "user_", "option_",
@@ -72,9 +74,9 @@ def _changed(payload: Mapping[str, Any], jira: Jira) -> Sequence[Telling] | Skip
         told.append(ticket.reported())
     if is_new or "status" in changes or "resolution" in changes:
         at_ms = count(payload.get("timestamp"), "timestamp")
-        if ticket.is_done:
+        if ticket.is_done and (is_new or "resolution" in changes or ticket.changed_category(at_ms)):
             told.append(ticket.done(1, ticket.resolved_ms or at_ms))
-        elif _was_done(changes, jira):
+        elif not ticket.is_done and _was_done(changes, jira):
             told.append(ticket.opened_again(1, at_ms))
     return told or Skip.IRRELEVANT
 
@@ -122,6 +124,11 @@ class _Ticket:
             ),
         )  # fmt: skip
         self._reporter = _person(member(fields, "reporter"), jira)
+
+    def changed_category(self, at_ms: int | None) -> bool:
+        """Whether the category of its status changed just then, as far as is known: one that was done may change status."""
+        changed_ms = instant_ms(self._fields.get("statuscategorychangedate"), "issue.fields.statuscategorychangedate")
+        return changed_ms is None or at_ms is None or abs(at_ms - changed_ms) <= _AT_ONCE_MS
 
     def _linked(self, labels: Sequence[str], jira: Jira) -> Linked:
         return link(Clues(words(self._fields.get("description")), labels), jira.linking)

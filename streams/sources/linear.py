@@ -38,6 +38,8 @@ _IRRELEVANT: Final = frozenset(
         "Team", "User",
     }
 )  # fmt: skip
+#: Between the end of an issue and what a webhook says of its time.
+_AT_ONCE_MS: Final = 60_000
 #: Ways in which an issue ends: the field that has its time, how outcomes of it are named, and what it counts as.
 _ENDS: Final = (("completedAt", "completed", "accepted"), ("canceledAt", "canceled", "neutral"))
 
@@ -72,7 +74,10 @@ def _issue(payload: Mapping[str, Any], linear: Linear) -> Sequence[Telling] | Sk
     for field, name, verdict in _ENDS:
         ended_ms = instant_ms(data.get(field), f"data.{field}")
         earlier_ms = instant_ms(before.get(field), f"updatedFrom.{field}")
-        if ended_ms is not None and (is_new or field in before or "stateId" in before):
+        just_now = (
+            ended_ms is not None and "stateId" in before and abs(_updated(payload, data) - ended_ms) <= _AT_ONCE_MS
+        )
+        if ended_ms is not None and (is_new or field in before or just_now):
             end = base._replace(outcome_id=f"{number}:{name}:{ended_ms}", at_ms=ended_ms, verdict=verdict)
             if verdict == "accepted":
                 end = end._replace(began_ms=instant_ms(data.get("createdAt"), "data.createdAt"))

@@ -94,6 +94,17 @@ def test_a_project_without_resolutions_goes_by_the_category_of_its_status() -> N
     assert (fields["verdict"], fields["occurred_at"]) == ("accepted", AT)
 
 
+@pytest.mark.parametrize(("changed", "is_told"), [
+    ("2026-01-05T12:00:01.000+0000", True), ("2026-01-05T11:00:00.000+0000", False), ("2025-01-05T12:00:00.000+0000", False),
+])  # fmt: skip
+def test_a_ticket_that_was_done_may_change_its_status(changed: str, is_told: bool) -> None:
+    moved = change("status", "6", "10068", fromString="Closed", toString="Archived")
+    for fields in ({}, OPENED | {"status": DONE}):
+        decoded = decode(webhook(moved, **fields, statuscategorychangedate=changed))
+        assert bool(decoded.items) == is_told
+        assert decoded.skipped == ({} if is_told else {Skip.IRRELEVANT: 1})
+
+
 @pytest.mark.parametrize("name", ["Won't Do", "duplicate", "Cannot Reproduce"])
 def test_a_declined_ticket_is_neutral_and_a_declined_defect_was_none(name: str) -> None:
     fields = told(webhook(*SOLVED, resolution={"name": name}))
