@@ -18,7 +18,7 @@ from typing import Final
 
 import orjson
 
-__all__ = ["MIN_SECRET_BYTES", "InvalidSignature", "Problem", "Scheme", "secret_key", "verify"]
+__all__ = ["MIN_SECRET_BYTES", "InvalidSignature", "Problem", "Scheme", "secret_key", "verifier", "verify"]
 
 #: What can be guessed protects nobody; forges let people choose the secret.
 MIN_SECRET_BYTES: Final = 16
@@ -61,12 +61,12 @@ class InvalidSignature(Exception):
         self.problem = problem
 
 
-def secret_key(scheme: Scheme, text: str) -> bytes:
+def secret_key(scheme: Scheme, secret: bytes) -> bytes:
     """The key of a secret as its system shows it; ``whsec_`` and base64 are read for Standard Webhooks alone.
 
     Raises ValueError, which does not show the secret.
     """
-    key = text.strip().encode()
+    key = secret.strip()
     if scheme is Scheme.STANDARD and key.startswith(b"whsec_"):
         encoded = key.removeprefix(b"whsec_").rstrip(b"=")
         try:
@@ -76,6 +76,22 @@ def secret_key(scheme: Scheme, text: str) -> bytes:
     if len(key) < MIN_SECRET_BYTES:
         raise ValueError(f"the secret has {len(key)} bytes; give at least {MIN_SECRET_BYTES} (openssl rand -hex 32)")
     return key
+
+
+def verifier(scheme: Scheme) -> Callable[[bytes, Mapping[str, str], Sequence[bytes], int], str | None]:
+    """What checks webhooks of one scheme: (body, headers, secrets, now in ms) to what is wrong, None if nothing is.
+
+    Secrets are as their system shows them, of which each valid one will do; one that is no secret spoils the check.
+    """
+
+    def check(body: bytes, headers: Mapping[str, str], secrets: Sequence[bytes], now_ms: int) -> str | None:
+        try:
+            verify(scheme, body, headers, [secret_key(scheme, secret) for secret in secrets], now_ms=now_ms)
+        except (InvalidSignature, ValueError) as error:
+            return str(error)
+        return None
+
+    return check
 
 
 def verify(

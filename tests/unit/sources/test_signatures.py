@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from standardwebhooks import Webhook
 
-from streams.sources.signatures import InvalidSignature, Problem, Scheme, secret_key, verify
+from streams.sources.signatures import InvalidSignature, Problem, Scheme, secret_key, verifier, verify
 from streams.subscribers.signature import sign
 
 NOW_MS = 1_790_000_000_000
@@ -101,8 +101,18 @@ def test_a_time_that_is_none_is_not_believed() -> None:
 
 def test_the_example_of_githubs_own_documentation() -> None:
     header = "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17"
-    secret = secret_key(Scheme.GITHUB, "It's a Secret to Everybody")
+    secret = secret_key(Scheme.GITHUB, b"It's a Secret to Everybody")
     verify(Scheme.GITHUB, b"Hello, World!", {"x-hub-signature-256": header}, [secret], now_ms=0)
+
+
+@EVERY
+def test_what_is_wrong_is_told_in_words_that_show_nothing(scheme: Scheme) -> None:
+    check = verifier(scheme)
+    assert check(BODY, signed(scheme, NEW), [OLD, NEW + b"\n"], NOW_MS) is None
+    said = check(BODY, signed(scheme, OTHER), [OLD, NEW], NOW_MS)
+    assert said == "the body was signed with another secret, or changed on its way"
+    assert "at least 16" in (check(BODY, signed(scheme, NEW), [NEW, b"short"], NOW_MS) or "")
+    assert check(BODY, signed(scheme, NEW), [], NOW_MS) == "there is no secret to check signatures with"
 
 
 def test_pagerduty_signs_once_for_each_secret() -> None:
@@ -128,13 +138,13 @@ def test_standard_webhooks_are_those_of_the_reference_library() -> None:
         "webhook-timestamp": str(NOW_MS // 1000),
         "webhook-signature": "v1a,bm90aGluZw== " + Webhook(text).sign("msg_1", at, BODY.decode()),
     }
-    verify(Scheme.STANDARD, BODY, headers, [secret_key(Scheme.STANDARD, text)], now_ms=NOW_MS)
+    verify(Scheme.STANDARD, BODY, headers, [secret_key(Scheme.STANDARD, text.encode())], now_ms=NOW_MS)
 
 
 @pytest.mark.parametrize("text", ["", "short", "whsec_%%%", "whsec_c2hvcnQ="])
 def test_a_secret_that_protects_nothing_is_refused_unseen(text: str) -> None:
     with pytest.raises(ValueError, match=r"openssl|base64") as raised:
-        secret_key(Scheme.STANDARD, text)
+        secret_key(Scheme.STANDARD, text.encode())
     assert not text or text not in str(raised.value)
 
 
