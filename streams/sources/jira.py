@@ -12,7 +12,6 @@ from streams.core.outcomes import OutcomeKind
 from streams.core.reasons import Reason
 from streams.sources.contract import Context, Decoded, Skip
 from streams.sources.json_bodies import member, members, require
-from streams.sources.linking import DEFAULT as DEFAULT_LINKING
 from streams.sources.linking import Clues, Linked, Linking, link
 from streams.sources.outcome_items import Telling, decoded, labelled, matches, moment, words
 from streams.sources.readings import BadField, count, instant_ms
@@ -25,7 +24,6 @@ SOURCE: Final = "jira"
 class Jira(NamedTuple):
     """What differs between those who use Jira; patterns are shell patterns, without regard to case."""
 
-    linking: Linking = DEFAULT_LINKING
     #: Types of issues that report a defect.
     defects: tuple[str, ...] = ("bug", "defect", "regression")
     #: Resolutions that say that nothing was done.
@@ -56,17 +54,17 @@ def decode(body: bytes, context: Context, jira: Jira = DEFAULT) -> Decoded:
         event = payload.get("webhookEvent")
         if event is None and "issue" not in payload:
             if "fields" in payload:
-                return _Ticket(payload, {}, jira).told()
+                return _Ticket(payload, {}, jira, context.linking).told()
             return Skip.UNKNOWN
         if event in ("jira:issue_created", "jira:issue_updated", None):
-            return _changed(payload, jira)
+            return _changed(payload, jira, context.linking)
         return Skip.IRRELEVANT if isinstance(event, str) and event.startswith(_FAMILIES) else Skip.UNKNOWN
 
     return decoded(body, SOURCE, read)
 
 
-def _changed(payload: Mapping[str, Any], jira: Jira) -> Sequence[Telling] | Skip:
-    ticket = _Ticket(require(payload, "issue"), member(payload, "user"), jira)
+def _changed(payload: Mapping[str, Any], jira: Jira, linking: Linking) -> Sequence[Telling] | Skip:
+    ticket = _Ticket(require(payload, "issue"), member(payload, "user"), jira, linking)
     changes = {_field(it): it for it in members(member(payload, "changelog"), "items")}
     told: list[Telling] = []
     is_new = payload.get("webhookEvent") == "jira:issue_created"
@@ -95,7 +93,7 @@ def _was_done(changes: Mapping[str, Mapping[str, Any]], jira: Jira) -> bool:
 class _Ticket:
     """One issue, and what may be told of it."""
 
-    def __init__(self, issue: Mapping[str, Any], user: Mapping[str, Any], jira: Jira) -> None:
+    def __init__(self, issue: Mapping[str, Any], user: Mapping[str, Any], jira: Jira, linking: Linking) -> None:
         key = issue.get("key")
         if not isinstance(key, str) or not key:
             raise BadField("issue.key", Reason.MISSING_FIELD, "is missing: send the webhook with its issue")
@@ -116,7 +114,7 @@ class _Ticket:
         labels = [it for it in names if isinstance(it, str)] if isinstance(names, list) else []
         components = members(fields, "components")
         self._base = Telling(
-            "", OutcomeKind.TICKET_RESOLVED, "neutral", 0, key, self._linked(labels, jira),
+            "", OutcomeKind.TICKET_RESOLVED, "neutral", 0, key, self._linked(labels, linking),
             actor=_person(member(fields, "assignee"), jira) or self._user,
             labels=labelled(
                 project=member(fields, "project").get("key"), issue_type=kind,
@@ -130,8 +128,8 @@ class _Ticket:
         changed_ms = instant_ms(self._fields.get("statuscategorychangedate"), "issue.fields.statuscategorychangedate")
         return changed_ms is None or at_ms is None or abs(at_ms - changed_ms) <= _AT_ONCE_MS
 
-    def _linked(self, labels: Sequence[str], jira: Jira) -> Linked:
-        return link(Clues(words(self._fields.get("description")), labels), jira.linking)
+    def _linked(self, labels: Sequence[str], linking: Linking) -> Linked:
+        return link(Clues(words(self._fields.get("description")), labels), linking)
 
     def told(self) -> Sequence[Telling] | Skip:
         """All that an issue of the REST API tells: of every time that it was done if it has its whole changelog."""

@@ -11,7 +11,6 @@ from streams.core.outcomes import OutcomeKind
 from streams.core.reasons import Reason
 from streams.sources.contract import Context, Decoded, Skip
 from streams.sources.json_bodies import identity, member, members, require
-from streams.sources.linking import DEFAULT as DEFAULT_LINKING
 from streams.sources.linking import Clues, Linking, link, team_name
 from streams.sources.outcome_items import Telling, decoded, labelled, matches, moment, words
 from streams.sources.readings import BadField, instant_ms
@@ -24,7 +23,6 @@ SOURCE: Final = "linear"
 class Linear(NamedTuple):
     """What differs between those who use Linear; patterns are shell patterns, without regard to case."""
 
-    linking: Linking = DEFAULT_LINKING
     #: Labels of issues that report a defect.
     defects: tuple[str, ...] = ("bug", "defect", "regression")
 
@@ -53,16 +51,16 @@ def decode(body: bytes, context: Context, linear: Linear = DEFAULT) -> Decoded:
             return Skip.IRRELEVANT if isinstance(kind, str) and kind in _IRRELEVANT else Skip.UNKNOWN
         if payload.get("action") not in ("create", "update"):
             return Skip.IRRELEVANT
-        return _issue(payload, linear)
+        return _issue(payload, linear, context.linking)
 
     return decoded(body, SOURCE, read)
 
 
-def _issue(payload: Mapping[str, Any], linear: Linear) -> Sequence[Telling] | Skip:
+def _issue(payload: Mapping[str, Any], linear: Linear, linking: Linking) -> Sequence[Telling] | Skip:
     data, before = require(payload, "data"), member(payload, "updatedFrom")
     is_new = payload.get("action") == "create"
     number = identity(data, "id", "data.id")
-    base, is_defect = _base(payload, data, linear)
+    base, is_defect = _base(payload, data, linear, linking)
     told: list[Telling] = []
     if is_defect and (is_new or "labelIds" in before):
         told.append(
@@ -94,13 +92,15 @@ def _issue(payload: Mapping[str, Any], linear: Linear) -> Sequence[Telling] | Sk
     return told or Skip.IRRELEVANT
 
 
-def _base(payload: Mapping[str, Any], data: Mapping[str, Any], linear: Linear) -> tuple[Telling, bool]:
+def _base(
+    payload: Mapping[str, Any], data: Mapping[str, Any], linear: Linear, linking: Linking
+) -> tuple[Telling, bool]:  # fmt: skip
     """What all that an issue tells has in common, and whether it is a defect."""
     key = data.get("identifier")
     if not isinstance(key, str) or not key:
         raise BadField("data.identifier", Reason.MISSING_FIELD, "is missing: send the webhook's body as it came")
     names = [name for it in members(data, "labels") for name in words(it.get("name"))]
-    found = link(Clues(words(data.get("description")), names), linear.linking)
+    found = link(Clues(words(data.get("description")), names), linking)
     team, project = member(data, "team"), member(data, "project")
     if found.team is None:
         found = found._replace(team=team_name(team.get("name")) or team_name(team.get("key")))

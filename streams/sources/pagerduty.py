@@ -6,7 +6,7 @@ from typing import Any, Final
 from streams.core.outcomes import OutcomeKind
 from streams.sources.contract import Context, Decoded, Skip
 from streams.sources.json_bodies import identity, member, members, require
-from streams.sources.linking import DEFAULT, Clues, Linking, link, team_name
+from streams.sources.linking import Clues, Linking, link, team_name
 from streams.sources.outcome_items import Telling, decoded, labelled, moment, words
 from streams.sources.readings import instant_ms
 
@@ -17,14 +17,14 @@ _IRRELEVANT: Final = ("incident.", "incident_workflow.", "service.", "pagey.", "
 _MERGED: Final = "merge_resolve_reason"
 
 
-def decode(body: bytes, context: Context, linking: Linking = DEFAULT) -> Decoded:
+def decode(body: bytes, context: Context) -> Decoded:
     """Outcomes of webhooks, and of incidents that the REST API lists."""
 
     def read(payload: dict[str, Any]) -> Sequence[Telling] | Skip:
         if "event" in payload:
-            return _event(require(payload, "event"), linking)
+            return _event(require(payload, "event"), context.linking)
         if "incident_number" in payload or payload.get("type") == "incident":
-            return _row(payload, linking)
+            return _row(payload, context.linking)
         return Skip.UNKNOWN
 
     return decoded(body, SOURCE, read)

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from streams.core.outcomes import OutcomeKind
 from streams.sources.contract import Skip
-from streams.sources.github.payloads import GitHub, Repository, label_names, linked, number_of, person, rule_labels
+from streams.sources.github.payloads import Repository, Rules, label_names, linked, number_of, person, rule_labels
 from streams.sources.json_bodies import identity, member, require
 from streams.sources.linking import Clues
 from streams.sources.outcome_items import Telling, moment, words
@@ -27,30 +27,30 @@ _MOST_REVERTED: Final = 20
 _STATES: Final = frozenset({"approved", "changes_requested", "commented"})
 
 
-def pull_request(payload: Mapping[str, Any], github: GitHub) -> Sequence[Telling] | Skip:
+def pull_request(payload: Mapping[str, Any], rules: Rules) -> Sequence[Telling] | Skip:
     """A webhook ``pull_request``: closed and merged, closed without, or opened again."""
     pull, sender = require(payload, "pull_request"), member(payload, "sender")
     action = payload.get("action")
     if action == "closed":
-        return _closed(pull, Repository.of(payload), sender, github)
+        return _closed(pull, Repository.of(payload), sender, rules)
     if action != "reopened":
         return Skip.IRRELEVANT
     repository, number = Repository.of(payload), number_of(pull)
     telling = Telling(
         repository.identity(number, "reopened"), OutcomeKind.CHANGE_CLOSED, "reversed",
         moment(pull, "updated_at", "pull_request.updated_at"), repository.ref(number),
-        linked(repository, _clues(pull), github), repository.identity(number, "closed"),
-        actor=_actor(pull, sender, github), labels=_labels(repository, pull),
+        linked(repository, _clues(pull), rules), repository.identity(number, "closed"),
+        actor=_actor(pull, sender, rules), labels=_labels(repository, pull),
     )  # fmt: skip
     return [telling]
 
 
-def pull_request_row(pull: Mapping[str, Any], github: GitHub) -> Sequence[Telling] | Skip:
+def pull_request_row(pull: Mapping[str, Any], rules: Rules) -> Sequence[Telling] | Skip:
     """A pull request as the REST API lists it."""
-    return Skip.IRRELEVANT if pull.get("state") == "open" else _closed(pull, Repository.of(pull), {}, github)
+    return Skip.IRRELEVANT if pull.get("state") == "open" else _closed(pull, Repository.of(pull), {}, rules)
 
 
-def review(payload: Mapping[str, Any], github: GitHub) -> Sequence[Telling] | Skip:
+def review(payload: Mapping[str, Any], rules: Rules) -> Sequence[Telling] | Skip:
     """A webhook ``pull_request_review``: somebody other than the author has looked at a change.
 
     A review names its run in its own text: whoever wrote the change is another run.
@@ -66,7 +66,7 @@ def review(payload: Mapping[str, Any], github: GitHub) -> Sequence[Telling] | Sk
     telling = Telling(
         repository.identity(number, f"review:{identity(said, 'id', 'review.id')}"), OutcomeKind.REVIEW_SUBMITTED, "neutral",
         moment(said, "submitted_at", "review.submitted_at"), repository.ref(number),
-        linked(repository, Clues(words(said.get("body"))), github), actor=person(reviewer, github),
+        linked(repository, Clues(words(said.get("body"))), rules), actor=person(reviewer, rules),
         attributes={"state": state} if state in _STATES else {}, labels=_labels(repository, pull),
     )  # fmt: skip
     return [telling]
@@ -78,7 +78,7 @@ def is_revert(title: str) -> bool:
 
 
 def _closed(
-    pull: Mapping[str, Any], repository: Repository, sender: Mapping[str, Any], github: GitHub
+    pull: Mapping[str, Any], repository: Repository, sender: Mapping[str, Any], rules: Rules
 ) -> Sequence[Telling]:  # fmt: skip
     number = number_of(pull)
     title = "".join(words(pull.get("title")))
@@ -86,8 +86,8 @@ def _closed(
     is_undoing = bool(reverted) or is_revert(title)
     closed = Telling(
         repository.identity(number, "closed"), OutcomeKind.CHANGE_CLOSED, "neutral" if is_undoing else "rejected", 0,
-        repository.ref(number), linked(repository, _clues(pull), github),
-        began_ms=instant_ms(pull.get("created_at"), "pull_request.created_at"), actor=_actor(pull, sender, github),
+        repository.ref(number), linked(repository, _clues(pull), rules),
+        began_ms=instant_ms(pull.get("created_at"), "pull_request.created_at"), actor=_actor(pull, sender, rules),
         attributes=_attributes(pull), labels=_labels(repository, pull),
     )  # fmt: skip
     if not (pull.get("merged") or pull.get("merged_at")):
@@ -134,9 +134,9 @@ def _clues(pull: Mapping[str, Any]) -> Clues:
     return Clues(words(pull.get("body")), label_names(pull), branch if isinstance(branch, str) else None)
 
 
-def _actor(pull: Mapping[str, Any], sender: Mapping[str, Any], github: GitHub) -> str | None:
+def _actor(pull: Mapping[str, Any], sender: Mapping[str, Any], rules: Rules) -> str | None:
     """Whose work it is: the author's, or of a program's change whoever decided on it."""
-    return person(member(pull, "user"), github) or person(sender, github)
+    return person(member(pull, "user"), rules) or person(sender, rules)
 
 
 def _attributes(pull: Mapping[str, Any]) -> dict[str, str]:

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from streams.core.outcomes import OutcomeKind
 from streams.sources.contract import Skip
-from streams.sources.github.payloads import SHORT_COMMIT, GitHub, Repository, linked, rule_labels
+from streams.sources.github.payloads import SHORT_COMMIT, Repository, Rules, linked, rule_labels
 from streams.sources.json_bodies import identity, member, require
 from streams.sources.linking import Clues
 from streams.sources.outcome_items import Telling, matches, moment, words
@@ -21,12 +21,12 @@ _KINDS: Final = {
 }
 
 
-def check_run(payload: Mapping[str, Any], github: GitHub) -> Sequence[Telling] | Skip:
+def check_run(payload: Mapping[str, Any], rules: Rules) -> Sequence[Telling] | Skip:
     """A webhook ``check_run``: an evaluation that passed or failed."""
     run = require(payload, "check_run")
     known = _KINDS.get("".join(words(run.get("conclusion"))))
     name = "".join(words(run.get("name")))
-    if payload.get("action") != "completed" or known is None or not matches(name, github.evaluations):
+    if payload.get("action") != "completed" or known is None or not matches(name, rules.github.evaluations):
         return Skip.IRRELEVANT
     repository, output = Repository.of(payload), member(run, "output")
     branch = "".join(words(member(run, "check_suite").get("head_branch"))) or None
@@ -35,7 +35,7 @@ def check_run(payload: Mapping[str, Any], github: GitHub) -> Sequence[Telling] |
         f"{repository.name.lower()}:check:{identity(run, 'id', 'check_run.id')}", *known,
         moment(run, "completed_at", "check_run.completed_at"),
         f"{repository.name}@{identity(run, 'head_sha', 'check_run.head_sha')[:SHORT_COMMIT]}",
-        linked(repository, clues, github), began_ms=instant_ms(run.get("started_at"), "check_run.started_at"),
+        linked(repository, clues, rules), began_ms=instant_ms(run.get("started_at"), "check_run.started_at"),
         labels=rule_labels(repository, branch=branch, check=name),
     )  # fmt: skip
     return [telling]

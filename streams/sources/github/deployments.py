@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from streams.core.outcomes import OutcomeKind
 from streams.sources.contract import Skip
-from streams.sources.github.payloads import SHORT_COMMIT, GitHub, Repository, linked, person, rule_labels
+from streams.sources.github.payloads import SHORT_COMMIT, Repository, Rules, linked, person, rule_labels
 from streams.sources.json_bodies import identity, member, require
 from streams.sources.linking import Clues
 from streams.sources.outcome_items import Telling, moment, words
@@ -20,7 +20,7 @@ _KINDS: Final = {
 }
 
 
-def deployment_status(payload: Mapping[str, Any], github: GitHub) -> Sequence[Telling] | Skip:
+def deployment_status(payload: Mapping[str, Any], rules: Rules) -> Sequence[Telling] | Skip:
     """A webhook ``deployment_status``: succeeded or failed, once each for a deployment.
 
     Previews, which GitHub calls transient environments, are nothing that was brought to anybody.
@@ -40,9 +40,9 @@ def deployment_status(payload: Mapping[str, Any], github: GitHub) -> Sequence[Te
     telling = Telling(
         f"{repository.name.lower()}:deployment:{number}:{'succeeded' if verdict == 'accepted' else 'failed'}", kind, verdict,
         moment(status, "created_at", "deployment_status.created_at"),
-        f"{repository.name}@{identity(deployment, 'sha', 'deployment.sha')[:SHORT_COMMIT]}", linked(repository, clues, github),
+        f"{repository.name}@{identity(deployment, 'sha', 'deployment.sha')[:SHORT_COMMIT]}", linked(repository, clues, rules),
         began_ms=instant_ms(deployment.get("created_at"), "deployment.created_at"),
-        actor=person(member(deployment, "creator"), github) or person(member(payload, "sender"), github),
+        actor=person(member(deployment, "creator"), rules) or person(member(payload, "sender"), rules),
         labels=rule_labels(repository, environment=environment, branch=branch),
     )  # fmt: skip
     return [telling]

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from streams.core.outcomes import OutcomeKind
 from streams.sources.contract import Skip
-from streams.sources.github.payloads import GitHub, Repository, label_names, linked, number_of, person, rule_labels
+from streams.sources.github.payloads import Repository, Rules, label_names, linked, number_of, person, rule_labels
 from streams.sources.json_bodies import member, require
 from streams.sources.linking import Clues
 from streams.sources.outcome_items import Telling, matches, moment, words
@@ -21,12 +21,12 @@ __all__ = ["issue", "issue_row"]
 _DECLINED: Final = frozenset({"not_planned", "duplicate"})
 
 
-def issue(payload: Mapping[str, Any], github: GitHub) -> Sequence[Telling] | Skip:
+def issue(payload: Mapping[str, Any], rules: Rules) -> Sequence[Telling] | Skip:
     """A webhook ``issues``."""
     about, action = require(payload, "issue"), payload.get("action")
-    issue = _Issue(about, Repository.of(payload), member(payload, "sender"), github)
+    issue = _Issue(about, Repository.of(payload), member(payload, "sender"), rules)
     label = member(payload, "label").get("name")
-    names_defect = isinstance(label, str) and matches(label, github.defects)
+    names_defect = isinstance(label, str) and matches(label, rules.github.defects)
     if action == "opened" or (action == "labeled" and names_defect) or action == "typed":
         return [issue.reported()] if issue.is_defect else Skip.IRRELEVANT
     if action == "unlabeled" and names_defect and not issue.is_defect:
@@ -38,11 +38,11 @@ def issue(payload: Mapping[str, Any], github: GitHub) -> Sequence[Telling] | Ski
     return Skip.IRRELEVANT
 
 
-def issue_row(about: Mapping[str, Any], github: GitHub) -> Sequence[Telling] | Skip:
+def issue_row(about: Mapping[str, Any], rules: Rules) -> Sequence[Telling] | Skip:
     """An issue as the REST API lists it, which lists pull requests among them."""
     if "pull_request" in about:
         return Skip.REPEATED
-    issue = _Issue(about, Repository.of(about), {}, github)
+    issue = _Issue(about, Repository.of(about), {}, rules)
     told = [issue.reported()] if issue.is_defect else []
     if about.get("state") == "closed" and issue.ends_something:
         told.append(issue.closed())
@@ -53,20 +53,20 @@ class _Issue:
     """One issue, and what may be told of it."""
 
     def __init__(
-        self, about: Mapping[str, Any], repository: Repository, sender: Mapping[str, Any], github: GitHub
+        self, about: Mapping[str, Any], repository: Repository, sender: Mapping[str, Any], rules: Rules
     ) -> None:  # fmt: skip
         self._about = about
         self._repository = repository
         self._number = number_of(about)
         names = label_names(about)
         kind = member(about, "type").get("name")
-        self.is_defect = any(matches(name, github.defects) for name in [*names, *words(kind)])
-        self._sender = person(sender, github)
-        self._reporter = person(member(about, "user"), github)
+        self.is_defect = any(matches(name, rules.github.defects) for name in [*names, *words(kind)])
+        self._sender = person(sender, rules)
+        self._reporter = person(member(about, "user"), rules)
         self._created_ms = instant_ms(about.get("created_at"), "issue.created_at")
         self._base = Telling(
             "", OutcomeKind.TICKET_RESOLVED, "neutral", 0, repository.ref(self._number),
-            linked(repository, Clues(words(about.get("body")), names), github),
+            linked(repository, Clues(words(about.get("body")), names), rules),
             labels=rule_labels(repository),
         )  # fmt: skip
 

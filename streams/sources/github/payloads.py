@@ -5,7 +5,6 @@ from typing import Any, Final, NamedTuple
 
 from streams.core.reasons import Reason
 from streams.sources.json_bodies import member, members
-from streams.sources.linking import DEFAULT as DEFAULT_LINKING
 from streams.sources.linking import Clues, Link, Linked, Linking, link
 from streams.sources.outcome_items import labelled, matches
 from streams.sources.readings import BadField, count
@@ -16,6 +15,7 @@ __all__ = [
     "SOURCE",
     "GitHub",
     "Repository",
+    "Rules",
     "label_names",
     "linked",
     "number_of",
@@ -32,7 +32,6 @@ _BOT: Final = "[bot]"
 class GitHub(NamedTuple):
     """What differs between those who use GitHub; patterns are shell patterns, without regard to case."""
 
-    linking: Linking = DEFAULT_LINKING
     #: Labels and types of issues that report a defect.
     defects: tuple[str, ...] = ("bug", "*[:/]bug", "*: bug", "defect", "*[:/]defect", "*: defect", "regression")
     #: Names of check runs that evaluate what agents make, and do not only test it.
@@ -42,6 +41,13 @@ class GitHub(NamedTuple):
 
 
 DEFAULT: Final = GitHub()
+
+
+class Rules(NamedTuple):
+    """What payloads are read by."""
+
+    github: GitHub
+    linking: Linking
 
 
 class Repository(NamedTuple):
@@ -71,12 +77,12 @@ class Repository(NamedTuple):
         return f"{self.name.lower()}#{number}:{what}"
 
 
-def person(user: Mapping[str, Any], github: GitHub) -> str | None:
+def person(user: Mapping[str, Any], rules: Rules) -> str | None:
     """The login of an account if a person is behind it."""
     login = user.get("login")
     if not isinstance(login, str) or not login or login.endswith(_BOT) or user.get("type", "User") != "User":
         return None
-    return None if matches(login, github.service_accounts) else login
+    return None if matches(login, rules.github.service_accounts) else login
 
 
 def label_names(holder: Mapping[str, Any]) -> list[str]:
@@ -92,12 +98,12 @@ def number_of(about: Mapping[str, Any]) -> int:
     return number
 
 
-def linked(repository: Repository, clues: Clues, github: GitHub) -> Linked:
+def linked(repository: Repository, clues: Clues, rules: Rules) -> Linked:
     """What the clues name; the repository's properties ``team`` and ``workflow`` fill in what they do not."""
-    found = link(clues, github.linking)
+    found = link(clues, rules.linking)
     if not repository.properties:
         return found
-    named = link(Clues(labels=[f"{name}:{value}" for name, value in repository.properties.items()]), github.linking)
+    named = link(Clues(labels=[f"{name}:{value}" for name, value in repository.properties.items()]), rules.linking)
     how = Link.WORKFLOW if found.link is Link.UNNAMED and named.workflow else found.link
     return found._replace(link=how, workflow=found.workflow or named.workflow, team=found.team or named.team)
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 from streams.core.outcomes import OutcomeKind
 from streams.sources.contract import Skip
 from streams.sources.github.changes import is_revert
-from streams.sources.github.payloads import GitHub, Repository, linked, rule_labels
+from streams.sources.github.payloads import Repository, Rules, linked, rule_labels
 from streams.sources.json_bodies import member, members
 from streams.sources.linking import Clues
 from streams.sources.outcome_items import Telling, moment
@@ -27,7 +27,7 @@ _SQUASHED: Final = re.compile(r"\(#(\d{1,10})\)\s*\Z")
 _MERGED: Final = re.compile(r"Merge pull request #(\d{1,10}) from ")
 
 
-def push(payload: Mapping[str, Any], github: GitHub) -> Sequence[Telling] | Skip:
+def push(payload: Mapping[str, Any], rules: Rules) -> Sequence[Telling] | Skip:
     """A webhook ``push``: merges whose commits name a run."""
     about = member(payload, "repository")
     branch = about.get("default_branch")
@@ -49,13 +49,13 @@ def push(payload: Mapping[str, Any], github: GitHub) -> Sequence[Telling] | Skip
     if by_merge and len(landed) == 1:
         # One merge commit, and nothing else: what came with it belongs to it.
         landed = {number: [m for it in commits if isinstance(m := it.get("message"), str)] for number in landed}
-    told = [telling for number, texts in landed.items() if (telling := _merge(payload, number, texts, github))]
+    told = [telling for number, texts in landed.items() if (telling := _merge(payload, number, texts, rules))]
     return told or Skip.IRRELEVANT
 
 
-def _merge(payload: Mapping[str, Any], number: int, texts: list[str], github: GitHub) -> Telling | None:
+def _merge(payload: Mapping[str, Any], number: int, texts: list[str], rules: Rules) -> Telling | None:
     repository = Repository.of(payload)
-    found = linked(repository, Clues(texts), github)
+    found = linked(repository, Clues(texts), rules)
     if found.run_id is None:
         return None
     about = member(payload, "repository")

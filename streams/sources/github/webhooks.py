@@ -8,14 +8,14 @@ from streams.sources.github.changes import pull_request, pull_request_row, revie
 from streams.sources.github.checks import check_run
 from streams.sources.github.deployments import deployment_status
 from streams.sources.github.issues import issue, issue_row
-from streams.sources.github.payloads import DEFAULT, SOURCE, GitHub
+from streams.sources.github.payloads import DEFAULT, SOURCE, GitHub, Rules
 from streams.sources.github.pushes import push
 from streams.sources.json_bodies import form_payload
 from streams.sources.outcome_items import Telling, decoded
 
 __all__ = ["decode"]
 
-_Reader = Callable[[Mapping[str, Any], GitHub], Sequence[Telling] | Skip]
+_Reader = Callable[[Mapping[str, Any], Rules], Sequence[Telling] | Skip]
 _READERS: Final[Mapping[str, _Reader]] = {
     "pull_request": pull_request,
     "pull_request_review": review,
@@ -45,13 +45,14 @@ def decode(body: bytes, context: Context, github: GitHub = DEFAULT) -> Decoded:
     """
     if context.content_type.startswith("application/x-www-form-urlencoded"):
         body = form_payload(body)
+    rules = Rules(github, context.linking)
     event = context.headers.get("x-github-event")
 
     def read(payload: dict[str, Any]) -> Sequence[Telling] | Skip:
         if event in _IRRELEVANT:
             return Skip.IRRELEVANT
         reader = _READERS.get(event) if event else _reader_of(payload)
-        return Skip.UNKNOWN if reader is None else reader(payload, github)
+        return Skip.UNKNOWN if reader is None else reader(payload, rules)
 
     return decoded(body, SOURCE, read)
 

@@ -14,6 +14,7 @@ from streams.core.reasons import Reason
 from streams.sources import github
 from streams.sources.booking import Binding, Booker, Rule
 from streams.sources.contract import BadBody, Context, Decoded, Item, Skip
+from streams.sources.linking import DEFAULT, branch_pattern
 from tests.engine_runs import DAY, HOUR, KEY, MINUTE, MONDAY, EngineRun, usage
 from tests.unit.sources.forge_payloads import ADA, BOB, BOT, REPOSITORY, issue, merged, pull, push, webhook
 
@@ -130,6 +131,12 @@ def test_a_change_names_its_run(fields: dict[str, Any], how: str, run: str | Non
     item = only(decoded)
     assert (item.fields.get("run_id"), item.fields.get("workflow")) == (run, workflow)
     assert (item.fields["attributes"]["link"], decoded.links) == (how, {how: 1})
+
+
+def test_the_receiver_may_have_names_of_its_own() -> None:
+    own = DEFAULT._replace(branches=(branch_pattern(r"bots/(?P<run>.+)"),))
+    (item,) = github.decode(merged(head={"ref": "bots/run-1"}), Context(0, linking=own)).items
+    assert (item.fields["run_id"], item.fields["attributes"]["link"]) == ("run-1", "branch")
 
 
 def test_an_organisation_may_name_the_team_in_the_repositorys_properties() -> None:
