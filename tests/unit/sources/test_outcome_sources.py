@@ -2,8 +2,10 @@
 
 import copy
 import json
+import re
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path as FilePath
 from typing import Any
 
 import pytest
@@ -180,6 +182,33 @@ def test_members_that_nobody_knows_pass_nowhere(name: str) -> None:
         assert CANARY not in "".join(it.detail for it in [*decoded.refused, *result.refused])
         native = decode is cloudevents.decode and path[-1:] == ("attributes",)
         assert native or not any(CANARY.encode() in it.value for it in [*result.outcomes, *result.usage])
+
+
+SHARED = FilePath(__file__).parents[4] / "shared" / "payloads"
+REAL = [
+    *((github.decode, f"github_webhooks/{name}.payload.json") for name in ("pull_request/closed", "issues/opened", "issues/reopened")),
+    (github.decode, "github_webhooks/deployment_status/payload.json"),
+    (github.decode, "devlake/github/_raw_github_api_pull_requests.jsonl"),
+    (github.decode, "devlake/github/_raw_github_api_issues.jsonl"),
+    (jira.decode, "devlake/jira/_raw_jira_api_issues.jsonl"),
+    (pagerduty.decode, "devlake/pagerduty/_raw_pagerduty_incidents.jsonl"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("decode", "path"), REAL, ids=[path for _, path in REAL])
+def test_of_what_real_systems_send_nothing_else_passes(decode: Decode, path: str) -> None:
+    if not (SHARED / path).exists():
+        pytest.skip(f"the samples in {SHARED} are not there")
+    records = booked(decode((SHARED / path).read_bytes(), Context(0))).outcomes
+    assert records
+    for record in records:
+        said = json.loads(record.value)
+        declared = {"outcome_id", "ref", "reverses"}  # hold the name of the repository, ticket or incident
+        plain = {"source", "occurred_at", "kind", "verdict", "cycle_time_ms", "team", "attributes"}
+        assert said.keys() <= declared | plain | {"actor"}
+        assert re.fullmatch(r"pseudonym:[0-9a-f]{16}", said.get("actor", "pseudonym:0123456789abcdef"))
+        assert said["attributes"].keys() <= {"additions", "deletions", "changed_files", "self_merged", "link"}
+        assert said["team"] == "unattributed"
 
 
 # ----------------------------------------------------------------------------------------------------------------- fuzz
