@@ -21,7 +21,8 @@ from streams.core.events import UsageEvent
 from streams.core.outcomes import OutcomeEvent
 from streams.core.reasons import Reason
 from streams.core.unknown_fields import unknown_field
-from streams.sources.contract import BadBody, Context, Decoded, Form, Item, Refused, Skip
+from streams.sources.bodies import document
+from streams.sources.contract import Context, Decoded, Form, Item, Refused, Skip
 from streams.sources.json_bodies import Document, documents
 from streams.sources.linking import Link
 from streams.sources.outcome_items import labelled
@@ -65,7 +66,7 @@ def decode(body: bytes, context: Context) -> Decoded:
     attributes = _attributes(context.headers)
     is_enveloped = content_type in (_STRUCTURED, _BATCH)
     if not is_enveloped and "specversion" in attributes:
-        envelope = {**attributes, "datacontenttype": context.content_type or "application/json", "data": _data(body)}
+        envelope = {**attributes, "datacontenttype": context.content_type or "application/json", "data": document(body)}
         found, refused = [Document("0", envelope)], list[Refused]()
     else:
         found, refused = documents(body)
@@ -92,13 +93,6 @@ def _attributes(headers: Mapping[str, str]) -> dict[str, str]:
     """The attributes of an event in binary mode; HTTP cannot carry every character and quotes some."""
     found = {name[3:]: unquote(value) for name, value in headers.items() if name.startswith("ce-")}
     return found | {name[3:]: value for name, value in headers.items() if name.startswith("ce_")}
-
-
-def _data(body: bytes) -> Any:
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError:
-        raise BadBody(Reason.INVALID_JSON, "the event's data is not JSON: send one JSON object in UTF-8") from None
 
 
 def _item(place: str, value: dict[str, Any], *, is_enveloped: bool, hints: bool) -> Item | Skip:

@@ -1,12 +1,11 @@
-"""Bodies of JSON: one document, an array of them or one on each line, and their members as hostile senders may fill them."""
+"""Bodies that hold one object, an array of them or one a line, and members of objects as hostile senders may fill them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qsl
 
-import orjson
-
 from streams.core.reasons import Reason
+from streams.sources.bodies import document, lines
 from streams.sources.contract import BadBody, Refused
 from streams.sources.readings import BadField
 
@@ -22,7 +21,7 @@ _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
 
 class Document(NamedTuple):
-    """One record of a body: a JSON object, and where it stands, counted from 0."""
+    """One record of a body: a JSON object, and where it stands: its number from 0, or ``line N`` from 1."""
 
     place: str
     value: dict[str, Any]
@@ -35,26 +34,29 @@ def documents(body: bytes) -> tuple[list[Document], list[Refused]]:
     nobody else's. Raises BadBody if nothing of it can be read, or it holds more than 100,000 records.
     """
     body = body.removeprefix(_BYTE_ORDER_MARK)
-    if not body.strip():
-        raise BadBody(Reason.EMPTY, "the body is empty: send one JSON object, an array, or one object a line")
     found: list[Document] = []
     refused: list[Refused] = []
-    try:
-        whole_body = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        values = _lines(body)
-    else:
-        values = whole_body if isinstance(whole_body, list) else [whole_body]
-    if len(values) > _MOST_DOCUMENTS:
-        raise BadBody(Reason.TOO_LARGE, f"the body holds more than {_MOST_DOCUMENTS:,} records: send fewer at once")
-    for number, value in enumerate(values):
+    for place, value in _records(body):
+        if len(found) + len(refused) == _MOST_DOCUMENTS:
+            raise BadBody(Reason.TOO_LARGE, f"the body holds more than {_MOST_DOCUMENTS:,} records: send fewer at once")
         if isinstance(value, dict):
-            found.append(Document(str(number), value))
-        elif value is _UNREADABLE:
-            refused.append(Refused(str(number), Reason.INVALID_JSON, "the line is not JSON: send one object a line"))
+            found.append(Document(place, value))
+        elif isinstance(value, Refused):
+            refused.append(value)
         else:
-            refused.append(Refused(str(number), Reason.WRONG_TYPE, "the record must be a JSON object"))
+            refused.append(Refused(place, Reason.WRONG_TYPE, "the record must be a JSON object"))
     return found, refused
+
+
+def _records(body: bytes) -> Iterator[tuple[str, Any]]:
+    try:
+        whole = document(body)
+    except BadBody:
+        if b"\n" not in body.strip():
+            raise
+        yield from ((f"line {number}", value) for number, value in lines(body))
+    else:
+        yield from ((str(number), value) for number, value in enumerate(whole if isinstance(whole, list) else [whole]))
 
 
 def form_payload(body: bytes) -> bytes:
@@ -100,27 +102,3 @@ def identity(holder: Mapping[str, Any], name: str, field: str) -> str:
     if value is None or value == "":
         raise BadField(field, Reason.MISSING_FIELD, "is missing: send the webhook's body as it came")
     raise BadField(field, Reason.WRONG_TYPE, "is neither a number nor a text")
-
-
-_UNREADABLE: Final = object()
-
-
-def _lines(body: bytes) -> list[Any]:
-    lines = [line for line in body.splitlines() if line.strip()]
-    values: list[Any] = []
-    for line in lines:
-        try:
-            values.append(orjson.loads(line))
-        except orjson.JSONDecodeError:
-            values.append(_UNREADABLE)
-    if len(lines) < 2 or not isinstance(values[0], dict):
-        raise _bad(body)
-    return values
-
-
-def _bad(body: bytes) -> BadBody:
-    try:
-        body.decode()
-    except UnicodeDecodeError as error:
-        return BadBody(Reason.INVALID_UTF8, f"byte {error.start} is not UTF-8: send UTF-8")
-    return BadBody(Reason.INVALID_JSON, "the body is not JSON, or nests too deeply: send one JSON object in UTF-8")

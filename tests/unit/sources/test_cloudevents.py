@@ -66,9 +66,9 @@ def enveloped(data: object = None, **attributes: Any) -> dict[str, Any]:
 ])  # fmt: skip
 def test_native_events_are_told_by_what_identifies_them(body: Any) -> None:
     decoded = read(body)
-    assert [(it.place, it.form, it.fields) for it in decoded.items] == [
-        ("0", Form.USAGE, CALL),
-        ("1", Form.OUTCOME, RESULT),
+    assert [(it.form, it.fields) for it in decoded.items] == [
+        (Form.USAGE, CALL),
+        (Form.OUTCOME, RESULT),
     ]
     assert (decoded.refused, decoded.skipped, decoded.links) == ([], {}, {"unnamed": 1})
     booked = Booker(Pseudonyms(KEY)).book(decoded.items, Binding())
@@ -122,8 +122,11 @@ def test_what_is_no_event_is_refused_with_the_field_and_the_fix(body: object, de
 def test_a_bad_line_costs_nobody_elses() -> None:
     lines = json.dumps(CALL) + "\n{broken\n" + json.dumps(RESULT) + '\n{"event_id": "cut o'
     decoded = read(lines.encode(), "application/x-ndjson")
-    assert [it.place for it in decoded.items] == ["0", "2"]
-    assert [(it.place, it.reason) for it in decoded.refused] == [("1", Reason.INVALID_JSON), ("3", Reason.INVALID_JSON)]
+    assert [it.place for it in decoded.items] == ["line 1", "line 3"]
+    assert [(it.place, it.reason) for it in decoded.refused] == [
+        ("line 2", Reason.INVALID_JSON),
+        ("line 4", Reason.INVALID_JSON),
+    ]
 
 
 @pytest.mark.parametrize(("body", "reason"), [

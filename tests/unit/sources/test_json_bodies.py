@@ -19,8 +19,9 @@ def test_records_of_a_body_are_bounded() -> None:
 
 def test_records_have_the_place_where_they_stand() -> None:
     found, refused = documents(b'{"a": 1}\n\n[]\n{"b": 2}\n{"c": ')
-    assert found == [Document("0", {"a": 1}), Document("2", {"b": 2})]
-    assert [(it.place, it.reason) for it in refused] == [("1", Reason.WRONG_TYPE), ("3", Reason.INVALID_JSON)]
+    assert found == [Document("line 1", {"a": 1}), Document("line 4", {"b": 2})]
+    assert [(it.place, it.reason) for it in refused] == [("line 3", Reason.WRONG_TYPE), ("line 5", Reason.INVALID_JSON)]
+    assert documents(b'[{"a": 1}, {"b": 2}]')[0] == [Document("0", {"a": 1}), Document("1", {"b": 2})]
 
 
 def test_members_are_what_they_should_be_or_nothing() -> None:

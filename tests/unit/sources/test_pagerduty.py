@@ -149,7 +149,7 @@ def test_incidents_as_the_api_lists_them() -> None:
         pytest.skip(f"the samples in {SHARED} are not there")
     decoded = decode(file.read_bytes())
     assert [(it.place, it.fields["outcome_id"], it.fields["occurred_at"]) for it in decoded.items] == [
-        ("0", "Q3YON8WNWTZMRQ:opened", 1_667_456_586_000),  # 2022-11-03T06:23:06Z
-        ("1", "Q3CZAU7Q4008QD:opened", 1_667_457_868_000),  # 2022-11-03T06:44:28Z
+        ("line 1", "Q3YON8WNWTZMRQ:opened", 1_667_456_586_000),  # 2022-11-03T06:23:06Z
+        ("line 2", "Q3CZAU7Q4008QD:opened", 1_667_457_868_000),  # 2022-11-03T06:44:28Z
     ]  # fmt: skip
     assert {it.labels["service"] for it in decoded.items} == {"DevService"}
