@@ -1,6 +1,5 @@
 """From what a caller knows about an event to the record that goes to Kafka, judged by the worker's own decoder."""
 
-import difflib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Generic, Literal, NamedTuple, Required, TypedDict, TypeVar
@@ -12,6 +11,7 @@ from streams.core.decoding import Decoder
 from streams.core.events import UsageDecoder, UsageEvent
 from streams.core.outcomes import OutcomeDecoder, OutcomeEvent
 from streams.core.rejections import Rejection
+from streams.core.unknown_fields import unknown_field
 from streams.producers.errors import InvalidEvent
 
 __all__ = ["OUTCOME", "USAGE", "Draft", "Drafter", "Encoding", "EventForm", "OutcomeFields", "UsageFields"]
@@ -142,7 +142,9 @@ class Drafter(Generic[_E]):
     def _filled(self, fields: Mapping[str, Any]) -> dict[str, Any]:
         """The event as it will be written: what is unknown is left out, what is missing is made."""
         if unknown := fields.keys() - self._form.fields:
-            raise InvalidEvent(_unknown_field(min(unknown), self._form))
+            kind = f"{'an' if self._form.name[0] in 'aeio' else 'a'} {self._form.name}"
+            name = min(unknown)
+            raise InvalidEvent(f"{name} {unknown_field(name, kind, self._form.fields)}")
         filled = {name: value for name, value in fields.items() if value is not None}
         if "source" not in filled:
             filled["source"] = self._source
@@ -167,7 +169,6 @@ class Drafter(Generic[_E]):
             raise
 
 
-_CONTENT: Final = frozenset({"completion", "content", "input", "messages", "output", "prompt", "response", "text"})
 _UNWRITABLE: Final = (msgspec.MsgspecError, OverflowError, TypeError, ValueError)
 
 
@@ -175,15 +176,6 @@ def _milliseconds(moment: datetime) -> int:
     if moment.tzinfo is None:
         raise InvalidEvent("occurred_at is a datetime without a zone: use datetime.now(UTC)")
     return (moment - _EPOCH) // _MILLISECOND
-
-
-def _unknown_field(name: str, form: EventForm[Any]) -> str:
-    kind = f"{'an' if form.name[0] in 'aeio' else 'a'} {form.name}"
-    if name in _CONTENT:
-        return f"{name} is not a field of {kind}: what was asked and answered is never sent"
-    near = difflib.get_close_matches(name, form.fields, n=1)
-    hint = f"did you mean {near[0]}?" if near else "put what has no field of its own into attributes"
-    return f"{name} is not a field of {kind}: {hint}"
 
 
 def _placed(message: str, place: int, many: Sequence[object]) -> str:

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
 from streams.core.reasons import Reason
+from streams.sources.linking import DEFAULT, Linking
 
 __all__ = [
     "USAGE_UNKNOWN",
@@ -53,7 +54,8 @@ class Context(NamedTuple):
     """What the receiver knows of a body and the body does not say.
 
     Header names are in lower case. ``fingerprint`` turns a prompt into its keyed fingerprint (16 hex digits); it is
-    None where fingerprints are switched off, and then the prompt is not looked at.
+    None where fingerprints are switched off, and then the prompt is not looked at. ``linking`` are the names by which
+    outcomes find their run.
     """
 
     received_at_ms: int
@@ -61,6 +63,7 @@ class Context(NamedTuple):
     content_type: str = "application/json"
     headers: Mapping[str, str] = {}
     fingerprint: Callable[[str], str] | None = None
+    linking: Linking = DEFAULT
 
 
 class Item(NamedTuple):
@@ -87,11 +90,16 @@ class Refused(NamedTuple):
 
 
 class Decoded(NamedTuple):
-    """Everything a body held: each of its records is in exactly one of the three."""
+    """Everything a body held: each of its records is in exactly one of the first three.
+
+    ``links`` counts, for sources of outcomes, how the items came by their run, or why they have none
+    (:class:`streams.sources.linking.Link`).
+    """
 
     items: list[Item]
     refused: list[Refused]
     skipped: Counter[Skip]
+    links: Mapping[str, int] = {}
 
 
 class BadBody(Exception):
