@@ -8,17 +8,17 @@ counts once, and none is lost that was answered for.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from enum import StrEnum
 from typing import Final, Protocol
 
 import msgspec
 import structlog
 
 from streams.errors import DependencyError
-from streams.ingest.publishing import KafkaAway, Outgoing, Publisher, TopicMissing
+from streams.ingest.publishing import KafkaAway, Outgoing, TopicMissing
 from streams.ingest.spooling import SpoolQueue
+from streams.telemetry.ingest_catalogue import KeptIn
 
-__all__ = ["Keeper", "Kept", "NoRoom", "Publishing"]
+__all__ = ["Keeper", "NoRoom", "Publishing"]
 
 log = structlog.get_logger(__name__)
 
@@ -35,13 +35,6 @@ _ROOM_SECONDS: Final = 2.0
 
 _PARCEL: Final = msgspec.msgpack.Decoder(list[tuple[str, bytes, bytes]])
 _pack: Final = msgspec.msgpack.Encoder().encode
-
-
-class Kept(StrEnum):
-    """Where a body's records became durable; a metric label."""
-
-    KAFKA = "kafka"
-    SPOOL = "spool"
 
 
 class NoRoom(Exception):
@@ -105,7 +98,7 @@ class Keeper:
         if not self._direct:
             self._begin_to_drain()
 
-    async def keep(self, records: Sequence[Outgoing]) -> Kept:
+    async def keep(self, records: Sequence[Outgoing]) -> KeptIn:
         """Make one body's records durable, all or none. Raises NoRoom."""
         publisher = self._publisher
         if self._direct and publisher is not None:
@@ -114,7 +107,7 @@ class Keeper:
             except KafkaAway as error:
                 self._lost(publisher, error)
             else:
-                return Kept.KAFKA
+                return KeptIn.KAFKA
         parcel = _pack(records)
         try:
             async with asyncio.timeout(_ROOM_SECONDS):
@@ -128,7 +121,7 @@ class Keeper:
             raise NoRoom("Kafka is away and the spool cannot be written") from error
         # The task may have come to the end just before.
         self._begin_to_drain()
-        return Kept.SPOOL
+        return KeptIn.SPOOL
 
     async def stop(self) -> None:
         """Send what waits, and leave the rest in the spool. Nothing may be kept any more."""

@@ -22,6 +22,4 @@ class HttpRefusal(Exception):
 
 def come_back(why: str) -> HttpRefusal:
     """Nothing is wrong with the request, but it cannot be taken now."""
-    return HttpRefusal(
-        503, "busy", f"{why}: send the same body again later", {"Retry-After": str(RETRY_AFTER_SECONDS)}
-    )
+    return HttpRefusal(503, "busy", f"{why}: send the same body again later", {"Retry-After": str(RETRY_AFTER_SECONDS)})

@@ -61,7 +61,7 @@ class SpoolQueue:
 
     async def append(self, parcel: bytes) -> bool:
         """Make a parcel durable; false where it has no room."""
-        done = asyncio.get_running_loop().create_future()
+        done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._waiting.append((parcel, done))
         if self._writing is None:
             self._writing = asyncio.get_running_loop().create_task(self._write())
