@@ -20,9 +20,9 @@ __all__ = ["ingest"]
     "brokers", "topic_prefix", "data_dir", "pseudonym_key_file", "insecure_dev_key", "log_level", "log_format",
 )  # fmt: skip
 def ingest() -> None:
-    """Receive what other systems post, and publish it as events.
+    """Receive what other systems post.
 
-    Answers a body once its events cannot be lost any more: Kafka has them, or, while Kafka is away, a spool on this
+    Turns it into events on Kafka. Answers a body once its events cannot be lost any more: Kafka has them, or, while Kafka is away, a spool on this
     machine's disk. The topics must exist (`assay topics apply`), and the key of the pseudonyms must be that of the
     workers. Stop it with SIGTERM or Ctrl-C: it finishes the requests that it has begun.
     """

@@ -1,6 +1,7 @@
 """The composition root of ``assay ingest``: settings in, a service on its ports until it is told to stop."""
 
 import asyncio
+import logging
 import signal
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
@@ -11,26 +12,24 @@ import structlog
 
 from streams.clock import Clock, SystemClock
 from streams.core import topics
-from streams.errors import ConfigError
 from streams.exclusive import exclusive
-from streams.ingest.credentials import Credential, load_credentials
 from streams.ingest.gate import Gate
 from streams.ingest.health import pages
 from streams.ingest.keeping import Keeper
 from streams.ingest.publishing import Publisher
 from streams.ingest.reading import Memory
 from streams.ingest.service import Service
-from streams.ingest.serving import HttpServer, is_loopback, tls
+from streams.ingest.serving import HttpServer
+from streams.ingest.setup import gate_of, tls_of
 from streams.ingest.spool import Spool
 from streams.ingest.spooling import SpoolQueue
 from streams.ingest.taking import Taker
-from streams.logging import configure_logging
+from streams.logging import Repetitions, configure_logging
 from streams.settings import Settings, pseudonym_key
-from streams.sources.booking import Binding
 from streams.sources.catalogue import SOURCES, Source
 from streams.telemetry.ingest import IngestReadings, IngestTelemetry
 
-__all__ = ["check_ingest", "run_ingest"]
+__all__ = ["run_ingest"]
 
 log = structlog.get_logger(__name__)
 
@@ -40,6 +39,8 @@ _MIB: Final = 1024 * 1024
 #: Requests that are under way have this long to finish; orchestrators kill after thirty seconds.
 _FINISH_SECONDS: Final = 20.0
 _WEB_CONNECTIONS: Final = 100
+#: Loggers of the Kafka client, which says ten times a second that nobody answers.
+_REPEATING: Final = ("aiokafka", "aiokafka.producer.sender", "aiokafka.conn", "aiokafka.cluster", "aiokafka.client")
 
 
 class IngestParts:
@@ -79,43 +80,13 @@ class IngestParts:
 def run_ingest(settings: Settings, sources: Sequence[Source] = SOURCES) -> None:
     """Serve until SIGTERM or Ctrl-C. Raises AssayError on what only a person can mend."""
     configure_logging(settings.log_level, settings.log_format)
+    for name in _REPEATING:
+        logging.getLogger(name).addFilter(Repetitions())
     pseudonym_key(settings)
-    gate = check_ingest(settings, sources)
+    gate = gate_of(settings, sources)
+    tls_of(settings)
     with exclusive(_spool_dir(settings), setting="ingest.spool_dir", holder="assay ingest"):
         asyncio.run(_serve(settings, sources, gate))
-
-
-def check_ingest(settings: Settings, sources: Sequence[Source] = SOURCES) -> Gate:
-    """The gate that the settings describe. Raises ConfigError for whatever would not start."""
-    chosen = settings.ingest
-    if chosen.tls_certificate_file is not None and chosen.tls_key_file is not None:
-        tls(chosen.tls_certificate_file, chosen.tls_key_file)
-    if chosen.insecure_no_auth:
-        if chosen.sources_file is not None:
-            raise ConfigError(
-                "ingest.sources_file and ingest.insecure_no_auth are given together; keep exactly one of them"
-            )
-        if not is_loopback(chosen.host):
-            raise ConfigError(
-                f"ingest.insecure_no_auth: {chosen.host} is no loopback address, and everybody could post; give "
-                "ingest.host: 127.0.0.1, or ingest.sources_file"
-            )
-        return Gate([], open_to=Binding(default_team=chosen.default_team, default_workflow=chosen.default_workflow))
-    if chosen.sources_file is None:
-        raise ConfigError(
-            "nobody may post: set ingest.sources_file to a file of credentials (docs/ingest.md), or "
-            "ingest.insecure_no_auth: true for development"
-        )
-    return Gate(credentials_of(settings, sources))
-
-
-def credentials_of(settings: Settings, sources: Sequence[Source]) -> list[Credential]:
-    """The credentials of the file that the settings name. Raises ConfigError."""
-    chosen = settings.ingest
-    assert chosen.sources_file is not None
-    return load_credentials(
-        chosen.sources_file, sources, default_team=chosen.default_team, default_workflow=chosen.default_workflow
-    )
 
 
 async def _serve(settings: Settings, sources: Sequence[Source], gate: Gate) -> None:
@@ -124,11 +95,7 @@ async def _serve(settings: Settings, sources: Sequence[Source], gate: Gate) -> N
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     parts = IngestParts(settings, sources, gate)
-    context = (
-        tls(chosen.tls_certificate_file, chosen.tls_key_file)
-        if chosen.tls_certificate_file is not None and chosen.tls_key_file is not None
-        else None
-    )
+    context = tls_of(settings)
     web = HttpServer(
         pages(parts.telemetry, parts.keeper, stop.is_set), what="ingest.web_port", max_connections=_WEB_CONNECTIONS
     )

@@ -2,19 +2,17 @@
 
 import asyncio
 import logging
-import socket
 import ssl
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from pathlib import Path
 from typing import Final
 
 from aiohttp import web
 
-from streams.errors import ConfigError, DependencyError
+from streams.errors import DependencyError
 from streams.ingest.refusing import RETRY_AFTER_SECONDS
 
-__all__ = ["HttpServer", "is_loopback", "tls"]
+__all__ = ["HttpServer"]
 
 #: As long as it takes to hear of a refusal, for a client that is still sending.
 _LINGER_SECONDS: Final = 5.0
@@ -110,25 +108,3 @@ class _Refusing(asyncio.Protocol):
         assert isinstance(transport, asyncio.WriteTransport)
         transport.write(_BUSY)
         transport.close()
-
-
-def tls(certificate: Path, key: Path) -> ssl.SSLContext:
-    """A context for servers. Raises ConfigError."""
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    try:
-        context.load_cert_chain(certificate, key)
-    except (OSError, ssl.SSLError) as error:
-        raise ConfigError(
-            f"ingest.tls_certificate_file: {certificate} and {key} are no certificate and its key ({error.strerror}); "
-            "give both in PEM, the key without a password"
-        ) from error
-    return context
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address reaches this machine only."""
-    try:
-        found = socket.getaddrinfo(host, None)
-    except OSError:
-        return False
-    return all(address[4][0] == "::1" or str(address[4][0]).startswith("127.") for address in found)

@@ -96,7 +96,7 @@ INGEST_CATALOGUE: Final[tuple[Metric, ...]] = (
         "assay_ingest_kafka_up",
         Kind.GAUGE,
         "connections",
-        "1 while Kafka takes events, 0 while they go to the spool.",
+        "Whether Kafka takes events: 1, or 0 while they go to the spool.",
     ),
     Metric("assay_ingest_spool_bytes", Kind.GAUGE, "bytes", "What the spool takes up on disk."),
     Metric(

@@ -164,7 +164,7 @@ def test_user_and_password_come_in(gate: Gate) -> None:
 @pytest.mark.parametrize(
     "header",
     ["", "Bearer", "Bearer ", f"Bearer {TOKEN[:-1]}", f"Bearer {TOKEN}x", f"Token {TOKEN}", TOKEN, f"Basic {TOKEN}",
-     f"Bearer # of the payments proxy", f"Bearer {'x' * 100_000}", "Bearer \udcff", basic(f"{TOKEN}:")],
+     "Bearer # of the payments proxy", f"Bearer {'x' * 100_000}", "Bearer \udcff", basic(f"{TOKEN}:")],
 )  # fmt: skip
 def test_anything_else_does_not(gate: Gate, header: str) -> None:
     refused = refusal(gate, "test", **({"authorization": header} if header else {}))

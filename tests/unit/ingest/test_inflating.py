@@ -3,6 +3,7 @@
 import gzip
 import tracemalloc
 import zlib
+from contextlib import suppress
 
 import pytest
 from backports import zstd
@@ -33,7 +34,7 @@ packings = pytest.mark.parametrize("packing", PACKED)
 @settings(max_examples=50)
 @given(body=st.binary(max_size=5_000))
 def test_what_was_packed_comes_out(packing: str, body: bytes) -> None:
-    assert inflated(PACKED[packing](body), packing.split()[-1], 10_000) == body
+    assert inflated(PACKED[packing](body), packing.rsplit(maxsplit=1)[-1], 10_000) == body
 
 
 @pytest.mark.parametrize("packing", ["gzip", "zstd"])
@@ -51,22 +52,20 @@ def test_what_ends_early_is_refused(packing: str, data: st.DataObject) -> None:
     packed = PACKED[packing](b"some text that is long enough to be packed " * 3)
     cut = data.draw(st.integers(0, len(packed) - 1))
     with pytest.raises(BadEncoding):
-        inflated(packed[:cut], packing.split()[-1], 10_000)
+        inflated(packed[:cut], packing.rsplit(maxsplit=1)[-1], 10_000)
 
 
 @packings
 @settings(max_examples=100)
 @given(junk=st.binary(max_size=300))
 def test_junk_is_refused_or_taken_and_never_anything_else(packing: str, junk: bytes) -> None:
-    try:
-        assert len(inflated(junk, packing.split()[-1], 10_000)) <= 10_000
-    except (BadEncoding, TooMuch):
-        pass
+    with suppress(BadEncoding, TooMuch):
+        assert len(inflated(junk, packing.rsplit(maxsplit=1)[-1], 10_000)) <= 10_000
 
 
 @packings
 def test_a_body_may_be_as_long_as_is_allowed_and_not_longer(packing: str) -> None:
-    encoding, packed = packing.split()[-1], PACKED[packing](bytes(1_000))
+    encoding, packed = packing.rsplit(maxsplit=1)[-1], PACKED[packing](bytes(1_000))
     assert len(inflated(packed, encoding, 1_000)) == 1_000
     if packing != "identity":
         with pytest.raises(TooMuch):
@@ -79,7 +78,7 @@ def test_a_bomb_takes_no_more_memory_than_is_allowed(packing: str) -> None:
     tracemalloc.start()
     try:
         with pytest.raises(TooMuch):
-            inflated(bomb, packing.split()[-1], 8 * MIB)
+            inflated(bomb, packing.rsplit(maxsplit=1)[-1], 8 * MIB)
         assert tracemalloc.get_traced_memory()[1] < 20 * MIB
     finally:
         tracemalloc.stop()

@@ -88,7 +88,7 @@ async def keeper(kafka: Kafka, tmp_path: Path) -> AsyncIterator[Keeper]:
 
 async def until(right: Callable[[], bool]) -> None:
     async with asyncio.timeout(20):
-        while not right():
+        while not right():  # noqa: ASYNC110
             await asyncio.sleep(0.005)
 
 
@@ -198,9 +198,7 @@ async def test_a_topic_that_is_missing_is_told_at_once_and_kafka_that_is_away_is
     await keeper.stop()
 
 
-async def test_the_publisher_that_is_at_fault_is_given_up_and_the_last_one_closed(
-    kafka: Kafka, tmp_path: Path
-) -> None:
+async def test_the_publisher_that_is_at_fault_is_given_up_and_the_last_one_closed(kafka: Kafka, tmp_path: Path) -> None:
     keeper = keeper_on(kafka, tmp_path)
     await keeper.start()
     first = keeper._publisher

@@ -75,9 +75,7 @@ async def test_nothing_stays_held_whatever_happens(monkeypatch: pytest.MonkeyPat
         task.cancel()
         await task
 
-    outcomes = await asyncio.gather(
-        *(chance.choice((body, cancelled))() for _ in range(2_000)), return_exceptions=True
-    )
+    outcomes = await asyncio.gather(*(chance.choice((body, cancelled))() for _ in range(2_000)), return_exceptions=True)
     kinds = {type(outcome).__name__ for outcome in outcomes}
     assert kinds <= {"NoneType", "ValueError", "HttpRefusal", "CancelledError"}
     assert {"NoneType", "HttpRefusal", "CancelledError"} <= kinds

@@ -17,6 +17,7 @@ from structlog.testing import capture_logs
 
 from streams.clock import FixedClock
 from streams.core.events import UsageDecoder
+from streams.ingest import serving
 from streams.ingest.credentials import Credential, Scheme
 from streams.ingest.gate import Gate
 from streams.ingest.keeping import NoRoom
@@ -114,6 +115,12 @@ def token_file(*secrets: bytes) -> Any:
     return SimpleNamespace(secrets=lambda: secrets)
 
 
+@pytest.fixture(autouse=True)
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests need not hear a client out that is still sending."""
+    monkeypatch.setattr(serving, "_LINGER_SECONDS", 0.3)
+
+
 @pytest.fixture
 async def door() -> AsyncIterator[Door]:
     async with Door(Gate([], open_to=Binding())) as opened:
@@ -180,10 +187,11 @@ async def test_otlp_is_answered_in_its_own_words(door: Door) -> None:
     assert await door.post("/v1/traces", [event("a")]) == (200, {})
     assert await door.post("/v1/traces", [event("a")], Content_Type=_PROTOBUF) == (200, b"")
     status, said = await door.post("/v1/traces", body, Content_Type=f"{_PROTOBUF}; v=1")
-    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
-
-    partial = ExportTraceServiceResponse.FromString(said).partial_success
-    assert (status, partial.rejected_spans, partial.error_message) == (200, 2, message)
+    inner = b"\x08\x02\x12" + bytes([len(message)]) + message.encode()
+    assert (status, said) == (200, b"\n" + bytes([len(inner)]) + inner)
+    service = pytest.importorskip("opentelemetry.proto.collector.trace.v1.trace_service_pb2")
+    partial = service.ExportTraceServiceResponse.FromString(said).partial_success
+    assert (partial.rejected_spans, partial.error_message) == (2, message)
 
 
 async def test_otlp_that_cannot_be_read_is_answered_with_a_status(door: Door) -> None:
@@ -359,7 +367,9 @@ async def test_a_bug_is_an_answer_and_a_log_line_that_tells_nothing_of_the_body(
     with capture_logs() as logs:
         status, said = await door.post("/test", {"crash": 1, "secret": "canary"})
     assert (status, said["reason"]) == (500, "internal")
-    assert [(line["event"], line["error"], line["source"]) for line in logs] == [("request_failed", "RuntimeError", "test")]
+    assert [(line["event"], line["error"], line["source"]) for line in logs] == [
+        ("request_failed", "RuntimeError", "test")
+    ]
     assert "canary" not in str(logs)
 
 
