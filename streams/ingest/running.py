@@ -1,6 +1,7 @@
 """The composition root of ``assay ingest``: settings in, a service on its ports until it is told to stop."""
 
 import asyncio
+import gc
 import logging
 import signal
 from collections.abc import Sequence
@@ -104,6 +105,10 @@ async def _serve(settings: Settings, sources: Sequence[Source], gate: Gate) -> N
         await parts.keeper.start()
         web_port = await web.start(chosen.web_host, chosen.web_port)
         port = await door.start(chosen.host, chosen.port, context)
+        # What exists now lives for ever, and a body's thousands of small objects are freed by reference count.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(50_000, 50, 100)
         log.info(
             "ingest_started", host=chosen.host, port=port, web_port=web_port, tls=context is not None,
             sources=[source.name for source in sources],

@@ -115,7 +115,7 @@ class Service:
         headers = {name.lower(): value for name, value in request.headers.items()}
         admitted = self._parts.gate.admit_by_header(source, headers, now_ms)
         encoding = _encoding(headers)
-        if content_type not in route.content_types:
+        if route.content_types and content_type not in route.content_types:
             raise HttpRefusal(
                 415, "content_type", f"{route.path} takes {' or '.join(route.content_types)}: send it, and say so in "
                 "Content-Type",
@@ -191,7 +191,7 @@ def _content_type(request: web.BaseRequest, route: Route | None) -> str:
     said = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if said:
         return said
-    return route.content_types[0] if route else ""
+    return route.content_types[0] if route and route.content_types else ""
 
 
 def _encoding(headers: Mapping[str, str]) -> str:

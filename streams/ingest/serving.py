@@ -18,8 +18,8 @@ __all__ = ["HttpServer"]
 _LINGER_SECONDS: Final = 5.0
 #: A connection that is silent between two requests, or does not finish the headers of one, ends after this.
 _IDLE_SECONDS: Final = 75.0
-#: Bodies come in pieces of this: megabytes in few enough turns of the loop.
-_PIECE_BYTES: Final = 256 * 1024
+#: A connection whose body waits for memory holds up to twice this outside of it; a thousand of them, a hundred megabytes.
+_PIECE_BYTES: Final = 64 * 1024
 _HANDSHAKE_SECONDS: Final = 10.0
 _LAST_CALL_SECONDS: Final = 0.05
 _CLOSE_SECONDS: Final = 2.0

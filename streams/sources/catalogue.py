@@ -30,7 +30,7 @@ class Answer(StrEnum):
 
 
 class Route(NamedTuple):
-    """A path that a system posts to. ``content_types`` are those that it takes, the first where none is said."""
+    """A path that a system posts to. ``content_types`` are those that it takes, the first where none is said; () is any."""
 
     path: str
     answer: Answer = Answer.PLAIN

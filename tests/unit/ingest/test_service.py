@@ -7,6 +7,7 @@ import hmac
 import json
 import logging
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any
 
@@ -275,6 +276,21 @@ async def test_a_client_that_dawdles_is_told_and_cut_off() -> None:
         assert b"Connection: close" in head
         assert json.loads(body)["reason"] == "too_slow"
         assert door.memory.held_bytes == 0
+
+
+async def test_headers_that_never_end_are_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving, "_IDLE_SECONDS", 0.2)
+    async with Door(Gate([], open_to=Binding())) as door:
+        reader, writer = await asyncio.open_connection("127.0.0.1", door.port)
+        writer.write(b"POST /test HTTP/1.1\r\nHost: a\r\nX: ")
+        for _ in range(100):
+            writer.write(b"x")
+            with suppress(TimeoutError):
+                if await asyncio.wait_for(reader.read(100), 0.05) == b"":
+                    break
+        else:
+            raise AssertionError("it is still connected")
+        writer.close()
 
 
 async def test_too_many_connections_are_told_to_come_back(door: Door) -> None:
