@@ -27,6 +27,7 @@ class Kafka:
     def __init__(self) -> None:
         self.up = True
         self.missing = False
+        self.refusals = 0
         self.silent = False
         self.log: list[Outgoing] = []
         self.publishers = 0
@@ -52,6 +53,9 @@ class Fake:
             self._kafka.log += records
             await asyncio.sleep(min(patience_seconds, 1))
             raise KafkaAway("no acknowledgement")
+        if self._kafka.refusals:
+            self._kafka.refusals -= 1
+            raise KafkaAway("it came and went")
         if self.given_up or not self._kafka.up:
             raise KafkaAway("the producer failed")
         self._kafka.log += records
@@ -138,6 +142,16 @@ async def test_nothing_that_was_answered_is_lost_while_kafka_comes_and_goes(kafk
     assert {record(number) for number in answered} == set(kafka.log)
     # Nothing is left behind that only the next outage would bring out.
     assert await keeper.keep([record(-1)]) is KeptIn.KAFKA
+
+
+async def test_what_could_not_be_sent_from_the_spool_is_sent_at_the_next_try(kafka: Kafka, keeper: Keeper) -> None:
+    kafka.up = False
+    await keeper.keep([record(1)])
+    kafka.refusals = 3
+    kafka.up = True
+    await until(lambda: keeper.spool.empty)
+    assert kafka.log == [record(1)]
+    assert kafka.publishers == 5
 
 
 async def test_what_an_earlier_process_left_is_sent_first(kafka: Kafka, tmp_path: Path) -> None:

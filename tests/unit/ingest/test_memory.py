@@ -47,6 +47,18 @@ async def test_whoever_waits_too_long_is_told_to_come_back(monkeypatch: pytest.M
         pass
 
 
+async def test_whoever_leaves_in_the_moment_of_its_turn_gives_it_back() -> None:
+    memory = Memory(100 * KIB)
+    await memory.take(90 * KIB)
+    waiting = asyncio.create_task(memory.take(90 * KIB))
+    await asyncio.sleep(0)
+    memory.give(90 * KIB)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert memory.held_bytes == 0
+
+
 async def test_a_body_larger_than_all_the_room_passes_alone() -> None:
     memory = Memory(100 * KIB)
     async with memory.share(1_000 * KIB):

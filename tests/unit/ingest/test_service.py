@@ -6,6 +6,9 @@ import hashlib
 import hmac
 import json
 import logging
+import random
+import threading
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from types import SimpleNamespace
@@ -28,6 +31,8 @@ from streams.ingest.service import Service
 from streams.ingest.serving import HttpServer
 from streams.ingest.taking import Taker
 from streams.sources.booking import Binding, Rule
+from streams.sources.catalogue import Route, Source
+from streams.sources.contract import Context, Decoded
 from streams.telemetry.ingest import IngestTelemetry
 from streams.telemetry.ingest_catalogue import KeptIn
 from tests.ingest_source import NOW_MS, SOURCES, event
@@ -63,7 +68,7 @@ class Keeping:
 class Door:
     """A service on a port."""
 
-    def __init__(self, gate: Gate, **limits: float) -> None:
+    def __init__(self, gate: Gate, sources: Sequence[Source] = SOURCES, **limits: float) -> None:
         self.keeper = Keeping()
         self.telemetry = IngestTelemetry([source.name for source in SOURCES], version="1")
         self.memory = Memory(64 * MIB)
@@ -74,7 +79,7 @@ class Door:
             **{"max_body_bytes": 8 * MIB, "max_inflated_bytes": 64 * MIB, "read_timeout_seconds": 20.0} | limits
         )
         takers = [Taker(KEY, topic_prefix="p.", max_inflated_bytes=bounds.max_inflated_bytes) for _ in range(2)]
-        self.service = Service(SOURCES, parts, bounds, taker=takers[0], long_taker=takers[1])
+        self.service = Service(sources, parts, bounds, taker=takers[0], long_taker=takers[1])
         self.server = HttpServer(self.service.handle, what="ingest.port", max_connections=20)
         self.port = 0
         self.client: aiohttp.ClientSession
@@ -321,6 +326,27 @@ async def test_no_answer_comes_before_the_body_is_durable(door: Door) -> None:
     assert not waiting.done()
     door.keeper.open.set()
     assert (await waiting)[0] == 200
+
+
+async def test_a_decoder_is_told_what_it_may_know_and_works_on_long_bodies_in_a_thread() -> None:
+    seen: list[tuple[Context, str]] = []
+
+    def spy(_body: bytes, context: Context) -> Decoded:
+        seen.append((context, threading.current_thread().name))
+        return Decoded([], [], Counter())
+
+    source = Source("spy", "Spy", spy, (Route("/spy", content_types=()),))
+    async with Door(Gate([], open_to=Binding()), [source]) as door:
+        headers = {"Authorization": "Bearer canary", "Cookie": "canary", "X_Event": "push"}
+        await door.post("/spy", b"short", Content_Type="Text/Any; charset=x", **headers)
+        await door.post("/spy", bytes(300_000))
+        await door.post("/spy", gzip.compress(random.Random(1).randbytes(20_000)), Content_Encoding="gzip")
+    context = seen[0][0]
+    assert (context.received_at_ms, context.path, context.content_type) == (NOW_MS, "/spy", "text/any")
+    assert context.headers["x-event"] == "push"
+    assert "canary" not in str(context.headers)
+    assert context.fingerprint is not None
+    assert [name.split("_")[0] for _, name in seen] == ["MainThread", "take", "take"]
 
 
 async def test_a_long_body_does_not_hold_up_the_others(door: Door) -> None:
