@@ -58,10 +58,16 @@ def decode(body: bytes, context: Context) -> Decoded:
     return decoded
 
 
-def verify(body: bytes, headers: Mapping[str, str], secrets: Sequence[bytes], now_ms: int) -> None:
+def verify(body: bytes, headers: Mapping[str, str], secrets: Sequence[bytes], now_ms: int) -> str | None:
     given = headers.get("x-signature", "")
-    if not any(hmac.compare_digest(hmac.new(key, body, hashlib.sha256).hexdigest(), given) for key in secrets):
-        raise BadBody(Reason.UNKNOWN_VALUE, "the signature in x-signature is not of this secret: check the secret")
+    if any(hmac.compare_digest(hmac.new(key, body, hashlib.sha256).hexdigest(), given) for key in secrets):
+        return None
+    return "the signature in x-signature is not of this secret: check the secret"
+
+
+def reply(body: bytes, refused: Sequence[Refused]) -> tuple[int, Mapping[str, Any]]:
+    bad = {one.place: one.detail for one in refused}
+    return 207, {"sent": len(orjson.loads(body)), "errors": bad}
 
 
 SOURCES: Final = (
@@ -72,7 +78,7 @@ SOURCES: Final = (
         tuple(Route(f"/v1/{name}", Answer.OTLP, ("application/x-protobuf", "application/json"))
               for name in ("traces", "logs", "metrics")),
     ),
-    Source("langfuse", "Test of Langfuse", decode, (Route("/api/public/ingestion", Answer.LANGFUSE),)),
+    Source("own", "Test of answers of one's own", decode, (Route("/own", Answer.OWN, reply=reply),)),
 )  # fmt: skip
 
 

@@ -1,7 +1,6 @@
 """What a sender is told, in its own convention. Pure: statuses, content types and bytes.
 
-Sources: OTLP 1.x (opentelemetry.io/docs/specs/otlp, "OTLP/HTTP response": partial success, ``google.rpc.Status``);
-Langfuse's API reference, ``POST /api/public/ingestion`` (207 with successes and errors by id).
+Source: OTLP 1.x (opentelemetry.io/docs/specs/otlp, "OTLP/HTTP response": partial success, ``google.rpc.Status``).
 """
 
 from collections.abc import Mapping, Sequence
@@ -41,8 +40,9 @@ def taken(answer: Answer, path: str, content_type: str, result: Taken) -> Reply:
     match answer:
         case Answer.OTLP:
             return _otlp(path, content_type, result.refused)
-        case Answer.LANGFUSE:
-            return _langfuse(result)
+        case Answer.OWN if result.reply is not None:
+            status, said = result.reply
+            return _json(status, said)
         case _:
             nothing = bool(result.refused) and not result.places and not result.skipped
             return _plain(400 if nothing and answer is Answer.PLAIN else 200, result)
@@ -56,9 +56,8 @@ def refused(answer: Answer | None, content_type: str, problem: HttpRefusal) -> R
             body = _field_number(1, code) + _field_text(2, problem.detail)
             return Reply(problem.status, _PROTOBUF, body, problem.headers)
         return _json(problem.status, {"code": code, "message": problem.detail}, problem.headers)
-    # Langfuse's clients look for message and error, others for nothing in particular.
     said = {"reason": problem.reason, "detail": problem.detail}
-    if answer is Answer.LANGFUSE:
+    if answer is Answer.OWN:
         said |= {"message": problem.detail, "error": problem.reason}
     return _json(problem.status, said, problem.headers)
 
@@ -72,17 +71,6 @@ def _plain(status: int, result: Taken) -> Reply:
     if len(result.refused) > _MOST_LISTED:
         said["refused_in_all"] = len(result.refused)
     return _json(status, said)
-
-
-def _langfuse(result: Taken) -> Reply:
-    refusals = {each.place: each for each in result.refused}
-    return _json(207, {
-        "successes": [{"id": place, "status": 201} for place in result.places if place not in refusals],
-        "errors": [
-            {"id": each.place, "status": 400, "message": each.detail, "error": each.reason}
-            for each in refusals.values()
-        ],
-    })  # fmt: skip
 
 
 def _otlp(path: str, content_type: str, refusals: Sequence[Refused]) -> Reply:

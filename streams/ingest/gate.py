@@ -10,7 +10,6 @@ from streams.ingest.credentials import Credential, Scheme
 from streams.ingest.refusing import HttpRefusal
 from streams.sources.booking import Binding
 from streams.sources.catalogue import Source
-from streams.sources.contract import BadBody
 
 __all__ = ["Admitted", "Gate"]
 
@@ -62,15 +61,13 @@ class Gate:
     def admit_by_signature(self, source: Source, body: bytes, headers: Mapping[str, str], now_ms: int) -> Admitted:
         """Who signed the body. Raises HttpRefusal (401)."""
         assert source.verify is not None
-        problem: BadBody | None = None
+        problem = None
         for credential in self._signed(source):
-            try:
-                source.verify(body, headers, credential.file.secrets(), now_ms)
-            except BadBody as error:
-                problem = problem or error
-            else:
+            found = source.verify(body, headers, credential.file.secrets(), now_ms)
+            if found is None:
                 return _admitted(credential, now_ms)
-        raise HttpRefusal(401, "bad_signature", problem.detail if problem else "nobody's secret signed it")
+            problem = problem or found
+        raise HttpRefusal(401, "bad_signature", problem or "nobody's secret signed it")
 
     def _signed(self, source: Source) -> list[Credential]:
         if source.verify is None:

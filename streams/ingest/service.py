@@ -131,19 +131,21 @@ class Service:
                 admitted = self._by_signature(source, body, encoding, headers, now_ms)
             known = {name: value for name, value in headers.items() if name not in _WITHHELD}
             context = Context(now_ms, route.path, content_type, known)
-            result = await self._records(source, body, encoding, context, admitted)
+            result = await self._records(source, route, body, encoding, context, admitted)
             del body
             share.count(sum(len(record.key) + len(record.value) for record in result.records))
             kept_in = await self._durable(result)
         self._parts.telemetry.took(source.name, _counts(result, kept_in))
         return answers.taken(route.answer, route.path, content_type, result)
 
-    async def _records(self, source: Source, body: bytes, encoding: str, context: Context, admitted: Admitted) -> Taken:
+    async def _records(
+        self, source: Source, route: Route, body: bytes, encoding: str, context: Context, admitted: Admitted
+    ) -> Taken:
         bound = _LONG_BYTES if encoding == "identity" else _LONG_COMPRESSED_BYTES
         if len(body) <= bound:
-            return self._taker.take(source, body, encoding, context, admitted.binding)
+            return self._taker.take(source, route, body, encoding, context, admitted.binding)
         return await asyncio.get_running_loop().run_in_executor(
-            self._thread, self._long_taker.take, source, body, encoding, context, admitted.binding
+            self._thread, self._long_taker.take, source, route, body, encoding, context, admitted.binding
         )
 
     def _by_signature(

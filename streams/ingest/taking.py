@@ -1,9 +1,9 @@
 """A body's bytes become records: inflated, decoded by its source, attributed, sealed and judged. Needs no event loop."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import chain
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from streams.core import topics
 from streams.core.pseudonyms import Pseudonyms
@@ -12,7 +12,7 @@ from streams.ingest.inflating import BadEncoding, TooMuch, inflated
 from streams.ingest.publishing import Outgoing
 from streams.ingest.refusing import HttpRefusal
 from streams.sources.booking import Attribution, Binding, Booker
-from streams.sources.catalogue import Source
+from streams.sources.catalogue import Route, Source
 from streams.sources.contract import BadBody, Context, Form, Refused, Skip
 from streams.sources.fingerprints import Fingerprints
 
@@ -20,7 +20,10 @@ __all__ = ["Taken", "Taker"]
 
 
 class Taken(NamedTuple):
-    """What a body came to; each of its records is an accepted place, a refusal, or counted as skipped."""
+    """What a body came to; each of its records is an accepted place, a refusal, or counted as skipped.
+
+    ``reply`` is the answer where that is the source's own.
+    """
 
     records: list[Outgoing]
     places: list[str]
@@ -28,6 +31,7 @@ class Taken(NamedTuple):
     refused: list[Refused]
     skipped: Counter[Skip]
     attributed: Counter[Attribution]
+    reply: tuple[int, Mapping[str, Any]] | None
 
 
 class Taker:
@@ -42,7 +46,9 @@ class Taker:
         self._usage: Final = topic_prefix + topics.USAGE
         self._outcomes: Final = topic_prefix + topics.OUTCOMES
 
-    def take(self, source: Source, body: bytes, encoding: str, context: Context, binding: Binding) -> Taken:
+    def take(
+        self, source: Source, route: Route, body: bytes, encoding: str, context: Context, binding: Binding
+    ) -> Taken:  # fmt: skip
         """Raises HttpRefusal for the body as a whole."""
         content = self.inflate(body, encoding)
         try:
@@ -52,13 +58,15 @@ class Taker:
         booked = self._booker.book(decoded.items, binding)
         records = [Outgoing(self._usage, record.key, record.value) for record in booked.usage]
         records += [Outgoing(self._outcomes, record.key, record.value) for record in booked.outcomes]
+        refused = [*decoded.refused, *booked.refused]
         return Taken(
             records,
             [record.place for record in chain(booked.usage, booked.outcomes)],
             Counter({Form.USAGE: len(booked.usage), Form.OUTCOME: len(booked.outcomes)}),
-            [*decoded.refused, *booked.refused],
+            refused,
             decoded.skipped,
             booked.attributed,
+            route.reply(content, refused) if route.reply else None,
         )
 
     def inflate(self, body: bytes, encoding: str) -> bytes:

@@ -5,15 +5,18 @@ A source is added here by hand, once; everything that lists, routes, imports or 
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from streams.sources.contract import Decode
+from streams.sources.contract import Decode, Refused
 
-__all__ = ["SOURCES", "Answer", "Route", "Source", "Verify", "routes"]
+__all__ = ["SOURCES", "Answer", "Reply", "Route", "Source", "Verify", "routes"]
 
-#: Whether a webhook was signed with one of the secrets, and lately: (body, headers in lower case, secrets, now in ms).
-#: Raises BadBody, whose detail says what is wrong with the signature and echoes nothing, where it was not.
-Verify = Callable[[bytes, Mapping[str, str], Sequence[bytes], int], None]
+#: What is wrong with the signature of a webhook, None where one of the secrets signed it, and lately: (body, headers in
+#: lower case, secrets as they stand in their file, now in ms). What it says echoes nothing that was sent.
+Verify = Callable[[bytes, Mapping[str, str], Sequence[bytes], int], str | None]
+
+#: Status and JSON of the answer to a body that could be read: (body, all refusals).
+Reply = Callable[[bytes, Sequence[Refused]], tuple[int, Mapping[str, Any]]]
 
 
 class Answer(StrEnum):
@@ -23,18 +26,23 @@ class Answer(StrEnum):
     """JSON with what was accepted, refused and skipped; 400 where everything was refused."""
     ALWAYS_OK = "always_ok"
     """The same, but 200 for every body that could be read: for senders that drop or repeat the whole on anything else."""
-    LANGFUSE = "langfuse"
-    """207 with an entry for each event."""
+    OWN = "own"
+    """What the route's ``reply`` says; failures have ``message`` and ``error`` beside reason and detail."""
     OTLP = "otlp"
     """OTLP's partial success and ``google.rpc.Status``, in protobuf or JSON as the request was."""
 
 
 class Route(NamedTuple):
-    """A path that a system posts to. ``content_types`` are those that it takes, the first where none is said; () is any."""
+    """A path that a system posts to.
+
+    ``content_types`` are those that it takes, the first where none is said; () is any.
+    ``reply`` makes the answer where that is the source's own.
+    """
 
     path: str
     answer: Answer = Answer.PLAIN
     content_types: tuple[str, ...] = ("application/json",)
+    reply: Reply | None = None
 
 
 class Source(NamedTuple):

@@ -49,7 +49,7 @@ sources:
     team: payments
     rules:
       - {label: alias, pattern: "search-*", workflow: search}
-  - {name: sdk, kind: langfuse, basic_file: basic}
+  - {name: sdk, kind: own, basic_file: basic}
   - {name: forge, kind: hooks, secret_file: secret, team: payments}
   - {name: old, kind: otlp, token_file: token, expires: 2026-09-20}
 """
@@ -92,7 +92,7 @@ def problems(write: Callable[[str], Path], text: str) -> list[str]:
         ("sources: {}", ["line 1: sources: give a list, a dash before each of its entries"]),
         (
             "sources:\n- {name: a, kind: tset, token_file: token}",
-            ["line 2: sources[1].kind: tset is not valid; write one of test, hooks, otlp, langfuse"],
+            ["line 2: sources[1].kind: tset is not valid; write one of test, hooks, otlp, own"],
         ),
         (
             "sources:\n- name: a\n  kind: test\n  tokenfile: token",
@@ -106,7 +106,7 @@ def problems(write: Callable[[str], Path], text: str) -> list[str]:
             ["line 2: sources[1].secret_file: test signs nothing; give token_file or basic_file"],
         ),
         (
-            "sources:\n- {name: a, kind: langfuse, basic_file: token}",
+            "sources:\n- {name: a, kind: own, basic_file: token}",
             ["line 2: sources[1].basic_file: a line of the file has no colon; write USER:PASSWORD lines"],
         ),
         (
@@ -156,7 +156,7 @@ def test_a_token_of_the_source_comes_in_under_its_binding(gate: Gate, token: str
 
 def test_user_and_password_come_in(gate: Gate) -> None:
     headers = {"authorization": basic("pk-lf-1:sk-lf-12345678")}
-    admitted = gate.admit_by_header(source("langfuse"), headers, NOW_MS)
+    admitted = gate.admit_by_header(source("own"), headers, NOW_MS)
     assert admitted is not None
     assert admitted.name == "sdk"
 
@@ -175,14 +175,14 @@ def test_anything_else_does_not(gate: Gate, header: str) -> None:
 
 
 def test_who_has_to_use_basic_is_told(gate: Gate) -> None:
-    refused = refusal(gate, "langfuse")
+    refused = refusal(gate, "own")
     assert refused.headers == {"WWW-Authenticate": 'Basic realm="assay"'}
 
 
 def test_a_secret_of_another_source_is_told_apart_from_one_that_nobody_knows(gate: Gate) -> None:
-    refused = refusal(gate, "langfuse", authorization=f"Bearer {TOKEN}")
+    refused = refusal(gate, "own", authorization=f"Bearer {TOKEN}")
     assert (refused.status, refused.reason) == (403, "wrong_source")
-    assert "for test, not for langfuse" in refused.detail
+    assert "for test, not for own" in refused.detail
     assert TOKEN not in refused.detail
 
 

@@ -209,15 +209,12 @@ async def test_otlp_that_cannot_be_read_is_answered_with_a_status(door: Door) ->
     assert (await door.post("/v1/traces", b"{", Content_Type="text/plain"))[0] == 415
 
 
-async def test_langfuse_is_answered_by_event(door: Door) -> None:
-    status, said = await door.post("/api/public/ingestion", [event("a"), event("b", model=""), {"refuse": 1}])
-    assert status == 207
-    assert said["successes"] == [{"id": "a", "status": 201}]
-    assert [(error["id"], error["status"], error["error"]) for error in said["errors"]] == [
-        ("2", 400, "empty"), ("b", 400, "empty"),
-    ]  # fmt: skip
-    status, said = await door.post("/api/public/ingestion", b"[")
-    assert (status, said["error"]) == (400, "invalid_json")
+async def test_a_source_may_answer_in_words_of_its_own(door: Door) -> None:
+    body = gzip.compress(json.dumps([event("a"), event("b", model=""), {"refuse": 1}]).encode())
+    status, said = await door.post("/own", body, Content_Encoding="gzip")
+    assert (status, said["sent"], list(said["errors"])) == (207, 3, ["2", "b"])
+    status, said = await door.post("/own", b"[")
+    assert (status, said["error"], said["message"] == said["detail"]) == (400, "invalid_json", True)
 
 
 async def test_what_is_taken_where_and_how_is_told(door: Door) -> None:
@@ -312,7 +309,7 @@ async def test_too_many_connections_are_told_to_come_back(door: Door) -> None:
 
 async def test_while_nothing_can_be_kept_the_client_is_told_to_come_back_and_nothing_counts(door: Door) -> None:
     door.keeper.full = True
-    for path in ("/test", "/v1/traces", "/api/public/ingestion"):
+    for path in ("/test", "/v1/traces", "/own"):
         status, _ = await door.post(path, [event("a")])
         assert (status, door.headers["Retry-After"]) == (503, "5")
     assert door.sample("assay_ingest_accepted_total", source="test", form="usage") is None
