@@ -124,7 +124,10 @@ class Service:
         if said is not None and said > self._limits.max_body_bytes:
             raise too_large(self._limits.max_body_bytes)
         await _invite(request)
-        async with self._parts.memory.share(_UNKNOWN_BYTES if said is None else said) as share:
+        # Room for all of it at once, so that bodies do not wait for each other half-read; but who is not known yet holds
+        # only what has come, or anyone who promises much and sends it slowly could hold it all.
+        expected = 0 if admitted is None else _UNKNOWN_BYTES if said is None else said
+        async with self._parts.memory.share(expected) as share:
             body = await read_body(request.content, share, self._limits)
             length.value = len(body)
             if admitted is None:

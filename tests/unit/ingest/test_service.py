@@ -390,6 +390,25 @@ async def test_team_and_workflow_are_those_of_the_credential_its_rules_the_paylo
         assert by == {"rule": 1, "payload": 1, "default": 1}
 
 
+async def test_who_is_not_known_yet_holds_only_what_has_come() -> None:
+    credentials = [
+        Credential("forge", "hooks", Scheme.SIGNATURE, token_file(b"s" * 20), Binding()),
+        Credential("proxy", "test", Scheme.BEARER, token_file(TOKEN.encode()), Binding()),
+    ]
+    async with Door(Gate(credentials)) as door:
+        held = []
+        for head in ("POST /hooks HTTP/1.1\r\n", f"POST /test HTTP/1.1\r\nAuthorization: Bearer {TOKEN}\r\n"):
+            _, writer = await asyncio.open_connection("127.0.0.1", door.port)
+            writer.write(f"{head}Host: a\r\nContent-Length: {8 * MIB}\r\n\r\n[".encode())
+            await asyncio.sleep(0.1)
+            held.append(door.memory.held_bytes)
+            writer.close()
+            await asyncio.sleep(0.1)
+        assert held[0] < MIB
+        assert held[1] == 8 * MIB
+        assert door.memory.held_bytes == 0
+
+
 async def test_a_webhook_needs_its_signature() -> None:
     credential = Credential("forge", "hooks", Scheme.SIGNATURE, token_file(b"old", b"new"), Binding("payments"))
     async with Door(Gate([credential])) as door:
