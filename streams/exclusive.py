@@ -17,18 +17,20 @@ _PAUSE_SECONDS: Final = 0.2
 
 
 @contextmanager
-def exclusive(directory: Path, *, pause_seconds: float = _PAUSE_SECONDS) -> Iterator[None]:
+def exclusive(
+    directory: Path, *, setting: str = "data_dir", holder: str = "worker", pause_seconds: float = _PAUSE_SECONDS
+) -> Iterator[None]:
     """Make the directory and hold it; released with the block, or with the process however that ends.
 
-    Two workers in one directory would each take the other's stores for left over and unusable. Raises ConfigError when
-    another holds it, or nobody can.
+    Two workers in one directory would each take the other's stores for left over and unusable. Raises ConfigError, which
+    names the setting, when another holds it, or nobody can.
     """
     try:
         directory.mkdir(parents=True, exist_ok=True)
         lock = (directory / "worker.lock").open("ab")
     except OSError as error:
         raise ConfigError(
-            f"data_dir: cannot write to {directory} ({error.strerror}); name a directory this user may write to"
+            f"{setting}: cannot write to {directory} ({error.strerror}); name a directory this user may write to"
         ) from error
     with lock:
         for _ in range(_TRIES):
@@ -37,5 +39,7 @@ def exclusive(directory: Path, *, pause_seconds: float = _PAUSE_SECONDS) -> Iter
                 break
             time.sleep(pause_seconds)
         else:
-            raise ConfigError(f"data_dir: another worker runs in {directory}; give each worker a data_dir of its own")
+            raise ConfigError(
+                f"{setting}: another {holder} runs in {directory}; give each {holder} a {setting} of its own"
+            )
         yield

@@ -99,6 +99,16 @@ class Place:
             lines[name] = line
             yield name, Place(value, line, dotted, self._problems)
 
+    def items(self) -> Iterator["Place"]:
+        """What stands behind each dash; the key of each is its number, counted from 1."""
+        if self._node is None or self._node.tag == f"{_TAG}null":
+            return
+        if not isinstance(self._node, yaml.SequenceNode) or self._node.tag != f"{_TAG}seq":
+            self.wrong("give a list, a dash before each of its entries")
+            return
+        for number, node in enumerate(self._node.value, start=1):
+            yield Place(node, node.start_mark.line + 1, f"{self.key}[{number}]", self._problems)
+
     def fields(self, known: Sequence[str], elsewhere: Mapping[str, str] | None = None) -> dict[str, "Place"]:
         """What stands below each known key; ``elsewhere`` has the whole name of those that belong to other places."""
         found = {}

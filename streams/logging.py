@@ -15,7 +15,7 @@ import orjson
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-__all__ = ["CommitMarkerRetries", "LogFormat", "configure_logging", "redact"]
+__all__ = ["CommitMarkerRetries", "LogFormat", "Repetitions", "configure_logging", "redact"]
 
 LogFormat = Literal["json", "console", "auto"]
 
@@ -153,3 +153,20 @@ class CommitMarkerRetries(logging.Filter):
             return True
         record.levelno, record.levelname = logging.DEBUG, "DEBUG"
         return logging.getLogger().isEnabledFor(logging.DEBUG)
+
+
+class Repetitions(logging.Filter):
+    """Lets a message through once in ``EVERY_SECONDS``, whatever its arguments: for clients that tell each of many tries."""
+
+    EVERY_SECONDS: Final = 30.0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._shown: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the record is shown."""
+        if record.created - self._shown.get(record.msg, float("-inf")) < self.EVERY_SECONDS:
+            return False
+        self._shown[record.msg] = record.created
+        return True

@@ -40,6 +40,7 @@ from streams.settings_sections import (
     DeadLetterSettings,
     DedupeSettings,
     ForwardSettings,
+    IngestSettings,
     MetricSettings,
     OutcomeSettings,
     PriceSettings,
@@ -138,6 +139,8 @@ class Settings(BaseSettings):
     """Memory of the local store."""
     metrics: MetricSettings = MetricSettings()
     """Bounds of the metrics."""
+    ingest: IngestSettings = IngestSettings()
+    """The service that receives what other systems post."""
     forward: ForwardSettings = ForwardSettings()
     """What the bridges have in common."""
     alertmanager: AlertmanagerSettings = AlertmanagerSettings()

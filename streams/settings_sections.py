@@ -12,6 +12,7 @@ __all__ = [
     "DeadLetterSettings",
     "DedupeSettings",
     "ForwardSettings",
+    "IngestSettings",
     "MetricSettings",
     "OutcomeSettings",
     "PriceSettings",
@@ -147,3 +148,54 @@ class WebhookSettings(_Section):
     """How CloudEvents are put into a request: whole in the body, or the attributes in headers."""
     start: Literal["earliest", "latest"] = "earliest"
     """Where a new group begins: with the last record of every alert, or with what comes next."""
+
+
+class IngestSettings(_Section):
+    """The service that receives what other systems post, `assay ingest`."""
+
+    host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
+    """Address that systems post to."""
+    port: Annotated[int, Field(ge=0, le=65_535)] = 6068
+    """Port that systems post to; 0 takes a free one."""
+    web_host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
+    """Address of health and metrics; there is no login."""
+    web_port: Annotated[int, Field(ge=0, le=65_535)] = 6069
+    """Port of health and metrics; 0 takes a free one."""
+    sources_file: Annotated[Path, AfterValidator(Path.expanduser)] | None = None
+    """File of who may post what, and whose the events are, in YAML."""
+    insecure_no_auth: bool = False
+    """Take everything from everybody, on a loopback address only: development and demos."""
+    tls_certificate_file: Annotated[Path, AfterValidator(Path.expanduser)] | None = None
+    """Certificate chain in PEM; with it, and its key, only TLS is spoken."""
+    tls_key_file: Annotated[Path, AfterValidator(Path.expanduser)] | None = None
+    """Private key of the certificate, in PEM."""
+    default_team: Annotated[str, Field(min_length=1, max_length=200)] = "unattributed"
+    """Team of what no credential, rule or payload gives to another."""
+    default_workflow: Annotated[str, Field(min_length=1, max_length=200)] = "unattributed"
+    """Workflow of usage that names none."""
+    prompt_fingerprints: bool = True
+    """Make keyed fingerprints of prompts; without them repeated work is not seen, and no prompt is looked at."""
+    max_body_bytes: Annotated[int, Field(ge=65_536, le=256 * 1_048_576)] = 8 * 1_048_576
+    """Longest body that is taken, as it is sent."""
+    max_inflated_bytes: Annotated[int, Field(ge=65_536, le=1_024 * 1_048_576)] = 64 * 1_048_576
+    """Longest body that is taken once it is out of its compression."""
+    read_timeout_seconds: Annotated[float, Field(gt=0, le=600)] = 30.0
+    """Within how long all of a body must have come."""
+    max_connections: Annotated[int, Field(ge=1, le=100_000)] = 1_000
+    """Connections at the same time; more are told to come back."""
+    max_memory_mb: Annotated[int, Field(ge=16, le=65_536)] = 256
+    """Mebibytes that bodies in work may hold together; further ones wait, then are told to come back."""
+    kafka_patience_seconds: Annotated[float, Field(gt=0, le=60)] = 1.0
+    """How long a body waits for Kafka before it goes to the spool."""
+    spool_dir: Annotated[Path, AfterValidator(Path.expanduser)] | None = None
+    """Directory of the spool, one for each process; `ingest-spool` in data_dir by default."""
+    spool_mb: Annotated[int, Field(ge=64, le=1_048_576)] = 1_024
+    """Mebibytes that the spool may take up while Kafka is away."""
+
+    @model_validator(mode="after")
+    def _both_of_tls(self) -> "IngestSettings":
+        if (self.tls_certificate_file is None) != (self.tls_key_file is None):
+            raise ValueError(
+                "ingest.tls_certificate_file and ingest.tls_key_file belong together; give both or neither"
+            )
+        return self

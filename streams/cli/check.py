@@ -48,14 +48,15 @@ def check_config(as_json: bool) -> None:
 
     Prints every setting as YAML, with secrets masked and, as a comment, the flag, variable or file it came from. Flags
     win over ASSAY_... variables, those over the file, the file over defaults. The policy in force follows in comments,
-    if there is a policy file. The output is a valid file for --config, once its masked secrets are put in again. Exits
-    with 3 if the configuration, the policy or the price book is invalid.
+    if there is a policy file, and who may post to `assay ingest`. The output is a valid file for --config, once its masked secrets are put in again. Exits
+    with 3 if the configuration, the policy, the price book or the file of sources is invalid.
     """
     try:
         settings = effective_settings()
         policy = effective_policy(settings)
         if (book := effective_price_book_path(settings, policy)) is not None:
             load_price_book(book)
+        receivers = _receivers(settings)
         if settings.pseudonym_key is not None or settings.pseudonym_key_file is not None:
             pseudonym_key(settings)
         elif not settings.insecure_dev_key:
@@ -78,6 +79,26 @@ def check_config(as_json: bool) -> None:
         click.echo(_as_yaml(shown, found), nl=False)
         if settings.policy is not None:
             click.echo("\n".join(f"# {line}" for line in [f"policy {settings.policy}", *as_lines(policy)]))
+        if receivers:
+            click.echo("\n".join(f"# {line}" for line in [f"sources {settings.ingest.sources_file}", *receivers]))
+
+
+def _receivers(settings: Settings) -> list[str]:
+    """The credentials of `assay ingest`, a line each, where it is set up. Raises ConfigError."""
+    chosen = settings.ingest
+    if chosen.sources_file is None and not chosen.insecure_no_auth and chosen.tls_certificate_file is None:
+        return []
+    from streams.ingest.setup import credentials_of, gate_of, tls_of
+
+    tls_of(settings)
+    if chosen.insecure_no_auth:
+        gate_of(settings)
+    if chosen.sources_file is None:
+        return []
+    return [
+        f"  {each.name}: {each.kind}, by {each.scheme}, team {each.binding.team or 'by rules, payload or default'}"
+        for each in credentials_of(settings)
+    ]
 
 
 def _shown(settings: Settings) -> dict[str, Any]:

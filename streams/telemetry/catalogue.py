@@ -16,6 +16,7 @@ from streams.core.outcomes import JoinResult
 from streams.core.policy import DETECTORS
 from streams.core.reasons import Reason
 from streams.core.windows import PUBLISHED, Window
+from streams.telemetry.ingest_catalogue import INGEST_CATALOGUE
 from streams.telemetry.metric import Kind, Label, Metric
 from streams.telemetry.vocabulary import Direction, RecoverySource, Role, Stage, StatePart, TransactionResult
 
@@ -238,18 +239,35 @@ CATALOGUE: Final[tuple[Metric, ...]] = (
 
 
 def markdown(catalogue: Iterable[Metric] = CATALOGUE) -> str:
-    """The catalogue as the page ``docs/metrics.md``."""
-    lines = [_INTRODUCTION, "| metric | type | unit | labels | series | meaning |", "|---|---|---|---|---|---|"]
+    """The catalogue, and that of ``assay ingest``, as the page ``docs/metrics.md``."""
+    catalogue = tuple(catalogue)
+    lines = [_INTRODUCTION, *_table(catalogue)]
+    closed = {label.name: label.values for metric in catalogue for label in metric.labels if label.values}
+    lines += ["", "## Label values", "", "| label | values |", "|---|---|"]
+    lines += [f"| `{name}` | {_listed(values)} |" for name, values in closed.items()]
+    lines += ["", _INGEST_INTRODUCTION, *_table(INGEST_CATALOGUE), "", "| metric | label | values |", "|---|---|---|"]
+    lines += [
+        f"| `{metric.name}` | `{label.name}` | {_listed(label.values)} |"
+        for metric in INGEST_CATALOGUE
+        for label in metric.labels
+        if label.values
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _table(catalogue: Iterable[Metric]) -> list[str]:
+    lines = ["| metric | type | unit | labels | series | meaning |", "|---|---|---|---|---|---|"]
     for metric in catalogue:
         series = metric.worst_case_series
         lines.append(
             f"| `{metric.name}` | {metric.kind} | {metric.unit} | {', '.join(map(_label_text, metric.labels)) or '-'} "
             f"| {'budget' if series is None else series} | {metric.help} |"
         )
-    closed = {label.name: label.values for metric in catalogue for label in metric.labels if label.values}
-    lines += ["", "## Label values", "", "| label | values |", "|---|---|"]
-    lines += [f"| `{name}` | {', '.join(f'`{value}`' for value in values)} |" for name, values in closed.items()]
-    return "\n".join(lines) + "\n"
+    return lines
+
+
+def _listed(values: Iterable[str]) -> str:
+    return ", ".join(f"`{value}`" for value in values)
 
 
 def _label_text(label: Label) -> str:
@@ -275,6 +293,14 @@ Printed by `python -m streams.telemetry.catalogue`; a test fails when this page 
   setting `metrics.max_series` (5,000 by default) leaves; teams and workflows beyond it become `other`, and
   `assay_label_overflow_total` counts each update to which that happened.
 * Counters start at zero when the worker starts. Read them with `rate()` or `increase()`.
+"""
+
+_INGEST_INTRODUCTION: Final = """\
+## Ingest
+
+`assay ingest` serves these, and no others, at `/metrics` on `ingest.web_port`. They describe one process: sum over
+processes. Of each answered body, every item is in exactly one of accepted, refused and skipped; a body that was answered
+with 4xx or 5xx as a whole is in none of them.
 """
 
 

@@ -11,6 +11,9 @@ _PROMISED_RSS_MB: Final = 600
 _PROMISED_WITH_OUTCOMES: Final = 80_000
 _PROMISED_RUNS_MB: Final = 800
 _PROMISED_RESTART_S: Final = 10
+_PROMISED_INWARD: Final = 5_000
+_PROMISED_P99_MS: Final = 100
+_PROMISED_LARGE_MS: Final = 200
 #: What a hundred times the workflows may cost of the promised throughput.
 _GROWN_WORKFLOWS: Final = 40_000
 _GROWN_SHARE: Final = 0.75
@@ -22,6 +25,7 @@ _NAMED: Final = (
     ("core_only", "the pure core alone, no Kafka"),
     ("decode_only", "orjson.loads alone"),
     ("stock_faust", "stock Faust, windowed RocksDB table"),
+    ("ingest", "over HTTP into Kafka, batches of 100"),
 )
 _TOP: Final = 15
 
@@ -60,6 +64,12 @@ def _lines(results: dict[str, Any]) -> Iterator[str]:
             f"start with {runs['events']:,} open runs: {runs['restart_local_seconds']:.1f} s from local disk, "
             f"{runs['restart_changelog_seconds']:.1f} s from {runs['changelog_records']:,} records of the changelog "
             f"({runs['changelog_records_per_second']:,} records a second of each shard's recovery)"
+        )
+    if "ingest" in results:
+        taken = results["ingest"]
+        yield (
+            f"over HTTP: p50 {taken['p50_ms']} ms, p99 {taken['p99_ms']} ms with {taken['connections']} connections; a body "
+            f"of {taken['large_body_mb']} MB is answered in {taken['large_p50_ms']} ms ({taken['large_max_ms']} at the most)"
         )
     for point in results.get("growth", ()):
         seen = results["workflows_seen"][str(point["workflows"])]
@@ -124,6 +134,14 @@ def targets(results: dict[str, Any]) -> str:
             (restart or 0) < _PROMISED_RESTART_S,
         ),
     ]  # fmt: skip
+    taken = results.get("ingest", {})
+    for what, name, bound in (
+        (f"less than {_PROMISED_P99_MS} ms for 99 of 100 batches over HTTP", "p99_ms", _PROMISED_P99_MS),
+        (f"less than {_PROMISED_LARGE_MS} ms for a body of 512 events of 12.5 kB", "large_p50_ms", _PROMISED_LARGE_MS),
+    ):
+        found.append(_Target(what, taken.get(name), taken.get(name, bound) < bound))
+    inward = taken.get("events_per_second_per_core")
+    found.append(_Target(f"{_PROMISED_INWARD:,} events/s a core over HTTP", inward, (inward or 0) >= _PROMISED_INWARD))
     return "\n".join(["Targets:", *map(str, found)])
 
 

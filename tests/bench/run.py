@@ -22,6 +22,7 @@ from deploy.local.broker import local_kafka
 from streams import topics_admin
 from streams.core.topics import USAGE
 from streams.errors import AssayError
+from tests.bench import ingest
 from tests.bench.load import preload, scenario, write_log, write_outcomes, write_runs
 from tests.bench.pipeline import Pipeline, topics_under
 from tests.bench.process import BenchError, machine, result_of
@@ -31,7 +32,8 @@ __all__ = ["Plan", "main", "measure"]
 
 _BUILD: Final = Path(__file__).parents[2] / "build"
 SECTIONS: Final = (
-    "pipeline", "stock_faust", "outcomes", "open_runs", "working_day", "decode_only", "core_only", "growth",
+    "pipeline", "stock_faust", "outcomes", "open_runs", "working_day", "decode_only", "core_only", "ingest",
+    "growth",
 )  # fmt: skip
 #: Usage events for each outcome: more outcomes than any organisation has.
 _ONE_OUTCOME_IN: Final = 20
@@ -54,12 +56,15 @@ class Plan:
     span: timedelta = timedelta(hours=1)
     sparse_span: timedelta = timedelta(days=1)
     repeats: int = 3
+    ingest_batches: int = 1_000
+    ingest_large: int = 20
     sections: frozenset[str] = frozenset(SECTIONS)
     sample_to: Path | None = None
 
     def quick(self) -> "Plan":
         """The same way through everything with hardly any events: figures of it mean nothing."""
-        return replace(self, events=20_000, stock_events=500, growth_events=10_000, growth=((1, 400),), repeats=2)
+        return replace(self, events=20_000, stock_events=500, growth_events=10_000, growth=((1, 400),), repeats=2,
+                       ingest_batches=20, ingest_large=2)  # fmt: skip
 
 
 class Bench:
@@ -97,6 +102,7 @@ class Bench:
             "outcomes": self._outcomes,
             "open_runs": self._open_runs,
             "working_day": self._working_day,
+            "ingest": self._ingest,
             "growth": self._growth,
         }
         self._measure_rivals({"pipeline", "stock_faust"} & plan.sections)
@@ -144,6 +150,12 @@ class Bench:
         write_log(log, scenario(self._plan.events, span=self._plan.sparse_span))
         return {"span_seconds": round(self._plan.sparse_span.total_seconds()),
                 **self._pipeline.measure(log, _PARTITIONS)}  # fmt: skip
+
+    def _ingest(self) -> dict[str, Any]:
+        """What comes in over HTTP, answered once Kafka has acknowledged it."""
+        plan = self._plan
+        directory = self._directory / "ingest"
+        return ingest.measure(self._brokers, directory, batches=plan.ingest_batches, large=plan.ingest_large)
 
     def _median(self, section: str) -> dict[str, Any]:
         """The run with the median CPU of those measured, with the CPU of all."""

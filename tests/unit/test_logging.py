@@ -10,7 +10,7 @@ import structlog
 from aiokafka.errors import NotEnoughReplicasError, NotLeaderForPartitionError
 from aiokafka.structs import TopicPartition
 
-from streams.logging import CommitMarkerRetries, configure_logging
+from streams.logging import CommitMarkerRetries, Repetitions, configure_logging
 
 RETRYING = "Got error produce response on topic-partition %s, retrying. Error: %s"
 SENDER = "aiokafka.producer.sender"
@@ -160,3 +160,15 @@ def test_partitions_have_streaks_of_their_own() -> None:
         assert not retries.filter(retry(tenth / 10, partition=0))
     assert retries.filter(retry(5.0, partition=0))
     assert not retries.filter(retry(5.0, partition=1))
+
+
+def test_what_a_client_says_at_each_of_many_tries_is_shown_once_in_a_while() -> None:
+    once = Repetitions()
+
+    def shown(message: str, at: float, node: int = 1) -> bool:
+        record = logging.LogRecord("aiokafka", logging.ERROR, "", 0, message, (node,), None)
+        record.created = at
+        return once.filter(record)
+
+    assert [shown("no node %s", at / 10, at) for at in range(305)] == [True, *[False] * 299, True, *[False] * 4]
+    assert shown("another node %s", 0.0)

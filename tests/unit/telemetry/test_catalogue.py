@@ -6,6 +6,7 @@ import pytest
 
 from streams.telemetry.cardinality import scope_sets
 from streams.telemetry.catalogue import CATALOGUE, markdown
+from streams.telemetry.ingest_catalogue import INGEST_CATALOGUE
 from streams.telemetry.metric import Kind, Metric
 
 DOCS = Path(__file__).parents[3] / "docs" / "metrics.md"
@@ -29,11 +30,11 @@ FORBIDDEN = {
 }
 IDENTITIES = {"actor", "user", "run", "run_id", "model", "event_id", "request_id", "offset", "key", "tool"}
 
-per_metric = pytest.mark.parametrize("metric", CATALOGUE, ids=lambda metric: metric.name)
+per_metric = pytest.mark.parametrize("metric", [*CATALOGUE, *INGEST_CATALOGUE], ids=lambda metric: metric.name)
 
 
 def test_names_are_unique() -> None:
-    names = [metric.name for metric in CATALOGUE]
+    names = [metric.name for metric in [*CATALOGUE, *INGEST_CATALOGUE]]
     assert len(names) == len(set(names))
 
 

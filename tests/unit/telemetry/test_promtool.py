@@ -6,14 +6,19 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from prometheus_client import generate_latest
 
 from streams.clock import FixedClock
 from streams.core.effects import Counts, Effects, SourcePair
 from streams.core.kpis import Kpi
 from streams.core.outcomes import JoinResult
 from streams.core.reasons import Reason
+from streams.sources.booking import Attribution
+from streams.sources.contract import Form, Skip
 from streams.telemetry.catalogue import CATALOGUE
 from streams.telemetry.exposition import render
+from streams.telemetry.ingest import IngestReadings, IngestTelemetry, TakenCounts
+from streams.telemetry.ingest_catalogue import INGEST_CATALOGUE, KeptIn
 from streams.telemetry.registry import Readings, Telemetry
 from streams.telemetry.vocabulary import RecoverySource, Stage, StatePart, TransactionResult
 
@@ -76,6 +81,23 @@ def test_promtool_finds_no_fault_with_the_metrics_of_a_busy_worker(promtool: str
     sampled = {line.split("{")[0].split()[0] for line in exposition.decode().splitlines() if not line.startswith("#")}
     unsampled = {metric.name for metric in CATALOGUE if not any(name.startswith(metric.name) for name in sampled)}
     assert unsampled == {"assay_label_overflow_total"}, "what has no sample is not checked"
+
+
+def test_promtool_finds_no_fault_with_the_metrics_of_a_busy_ingest(promtool: str) -> None:
+    telemetry = IngestTelemetry(["litellm"], version="1")
+    telemetry.answered("litellm", 200, 0.01, 1_000)
+    telemetry.took(
+        "litellm",
+        TakenCounts({Form.USAGE: 2}, {Reason.EMPTY: 1}, {Skip.LOOKUP: 1}, {Attribution.RULE: 2}, KeptIn.SPOOL),
+    )
+    telemetry.read_from(lambda: IngestReadings(True, 1, 2, 3.5, 4))
+    exposition = generate_latest(telemetry.registry)
+    checked = check(promtool, exposition)
+    assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
+    sampled = {line.split("{")[0].split()[0] for line in exposition.decode().splitlines() if not line.startswith("#")}
+    assert {
+        metric.name for metric in INGEST_CATALOGUE if not any(name.startswith(metric.name) for name in sampled)
+    } == set()
 
 
 def test_the_gate_bites(promtool: str) -> None:

@@ -1,0 +1,76 @@
+"""The register of sources: which systems there are, where each posts, and in whose words each is answered.
+
+A source is added here by hand, once; everything that lists, routes, imports or documents sources goes by this register.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from enum import StrEnum
+from typing import Any, Final, NamedTuple
+
+from streams.sources.contract import Decode, Refused
+
+__all__ = ["SOURCES", "Answer", "Reply", "Route", "Source", "Verify", "routes"]
+
+#: What is wrong with the signature of a webhook, None where one of the secrets signed it, and lately: (body, headers in
+#: lower case, secrets as they stand in their file, now in ms). What it says echoes nothing that was sent.
+Verify = Callable[[bytes, Mapping[str, str], Sequence[bytes], int], str | None]
+
+#: Status and JSON of the answer to a body that could be read: (body, all refusals).
+Reply = Callable[[bytes, Sequence[Refused]], tuple[int, Mapping[str, Any]]]
+
+
+class Answer(StrEnum):
+    """The convention in which a sender is told what became of a body's items."""
+
+    PLAIN = "plain"
+    """JSON with what was accepted, refused and skipped; 400 where everything was refused."""
+    ALWAYS_OK = "always_ok"
+    """The same, but 200 for every body that could be read: for senders that drop or repeat the whole on anything else."""
+    OWN = "own"
+    """What the route's ``reply`` says; failures have ``message`` and ``error`` beside reason and detail."""
+    OTLP = "otlp"
+    """OTLP's partial success and ``google.rpc.Status``, in protobuf or JSON as the request was."""
+
+
+class Route(NamedTuple):
+    """A path that a system posts to.
+
+    ``content_types`` are those that it takes, the first where none is said; () is any.
+    ``reply`` makes the answer where that is the source's own.
+    """
+
+    path: str
+    answer: Answer = Answer.PLAIN
+    content_types: tuple[str, ...] = ("application/json",)
+    reply: Reply | None = None
+
+
+class Source(NamedTuple):
+    """One foreign system.
+
+    ``name`` is what commands, credentials and metrics call it; events carry the more exact names that the decoder gives.
+    ``verify`` is set where the system signs what it posts. ``files`` says in which forms a file of it can be read,
+    empty where it cannot.
+    """
+
+    name: str
+    title: str
+    decode: Decode
+    routes: tuple[Route, ...] = ()
+    files: tuple[str, ...] = ()
+    verify: Verify | None = None
+
+
+#: In the order in which they are listed.
+SOURCES: Final[tuple[Source, ...]] = ()
+
+
+def routes(sources: Iterable[Source]) -> dict[str, tuple[Source, Route]]:
+    """Every path that is posted to, with whose it is. Raises ValueError where two sources claim one."""
+    found: dict[str, tuple[Source, Route]] = {}
+    for source in sources:
+        for route in source.routes:
+            if route.path in found:
+                raise ValueError(f"{route.path} is claimed by {found[route.path][0].name} and by {source.name}")
+            found[route.path] = source, route
+    return found
