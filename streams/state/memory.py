@@ -26,10 +26,11 @@ class MemoryStore:
 
     def range(self, start: bytes, end: bytes) -> Iterator[tuple[bytes, bytes]]:
         """Pairs with ``start <= key < end``, in order of key."""
-        for key in self._went:
-            self._keys.remove(key)
-        self._keys.update(self._came)
-        self._came, self._went = set(), set()
+        if self._went or self._came:
+            for key in self._went:
+                self._keys.remove(key)
+            self._keys.update(self._came)
+            self._came, self._went = set(), set()
         for key in list(self._keys.irange(start, end, inclusive=(True, False))):
             yield key, self.data[key]
 
