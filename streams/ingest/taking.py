@@ -31,6 +31,7 @@ class Taken(NamedTuple):
     refused: list[Refused]
     skipped: Counter[Skip]
     attributed: Counter[Attribution]
+    links: Mapping[str, int]
     reply: tuple[int, Mapping[str, Any]] | None
 
 
@@ -66,6 +67,7 @@ class Taker:
             refused,
             decoded.skipped,
             booked.attributed,
+            decoded.links,
             route.reply(content, refused) if route.reply else None,
         )
 
