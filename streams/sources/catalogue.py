@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 from streams.sources import cloudevents, github, jira, langfuse, linear, litellm, pagerduty, promptfoo
 from streams.sources.contract import Decode, Refused
 from streams.sources.otlp import decoding as otlp
-from streams.sources.signatures import InvalidSignature, Scheme, secret_key, verify
+from streams.sources.signatures import Scheme, verifier
 
 __all__ = ["SOURCES", "Answer", "Reply", "Route", "Source", "Verify", "routes"]
 
@@ -64,20 +64,6 @@ class Source(NamedTuple):
     verify: Verify | None = None
 
 
-def _signed(scheme: Scheme) -> Verify:
-    """Checks signatures of a scheme. A secret that its scheme cannot read is none that signs."""
-
-    def problem(body: bytes, headers: Mapping[str, str], secrets: Sequence[bytes], now_ms: int) -> str | None:
-        try:
-            keys = [secret_key(scheme, secret.decode(errors="replace")) for secret in secrets]
-            verify(scheme, body, headers, keys, now_ms=now_ms)
-        except (InvalidSignature, ValueError) as error:
-            return str(error)
-        return None
-
-    return problem
-
-
 _JSON: Final = ("application/json",)
 _LINES: Final = (*_JSON, "application/x-ndjson", "application/jsonl", "application/jsonlines", "text/plain")
 _OTLP: Final = ("application/x-protobuf", "application/json")
@@ -110,19 +96,19 @@ SOURCES: Final[tuple[Source, ...]] = (
     Source(
         "github", "GitHub", github.decode,
         (Route("/github", Answer.PLAIN, ("application/json", "application/x-www-form-urlencoded")),),
-        ("pull requests and issues of the REST API",), _signed(Scheme.GITHUB),
+        ("pull requests and issues of the REST API",), verifier(Scheme.GITHUB),
     ),
     Source(
-        "jira", "Jira", jira.decode, (Route("/jira"),), ("issues of the REST API",), _signed(Scheme.JIRA),
+        "jira", "Jira", jira.decode, (Route("/jira"),), ("issues of the REST API",), verifier(Scheme.JIRA),
     ),
-    Source("linear", "Linear", linear.decode, (Route("/linear"),), (), _signed(Scheme.LINEAR)),
+    Source("linear", "Linear", linear.decode, (Route("/linear"),), (), verifier(Scheme.LINEAR)),
     Source(
         "pagerduty", "PagerDuty", pagerduty.decode, (Route("/pagerduty"),), ("incidents of the REST API",),
-        _signed(Scheme.PAGERDUTY),
+        verifier(Scheme.PAGERDUTY),
     ),
     Source(
         "events", "events of your own, bare or as CloudEvents", cloudevents.decode,
-        (Route("/events", Answer.PLAIN, ()),), ("events, a list or one a line",), _signed(Scheme.STANDARD),
+        (Route("/events", Answer.PLAIN, ()),), ("events, a list or one a line",), verifier(Scheme.STANDARD),
     ),
 )  # fmt: skip
 
