@@ -88,16 +88,16 @@ def _receivers(settings: Settings) -> list[str]:
     chosen = settings.ingest
     if chosen.sources_file is None and not chosen.insecure_no_auth and chosen.tls_certificate_file is None:
         return []
-    from streams.ingest.setup import credentials_of, gate_of, tls_of
+    from streams.ingest.setup import admission_of, sources_file_of, tls_of
 
     tls_of(settings)
     if chosen.insecure_no_auth:
-        gate_of(settings)
+        admission_of(settings)
     if chosen.sources_file is None:
         return []
     return [
         f"  {each.name}: {each.kind}, by {each.scheme}, team {each.binding.team or 'by rules, payload or default'}"
-        for each in credentials_of(settings)
+        for each in sources_file_of(settings).credentials
     ]
 
 

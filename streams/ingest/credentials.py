@@ -1,23 +1,25 @@
-"""The file of credentials: who may post what, and whose the events are. Read strictly, all that is wrong told at once."""
+"""The file of sources: who may post what, and whose the events are. Read strictly, all that is wrong told at once."""
 
 import base64
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from streams.errors import ConfigError
 from streams.ingest.secret_files import SecretFile
 from streams.located_yaml import Place, read_located
 from streams.sources.booking import UNATTRIBUTED, Binding, Rule
 from streams.sources.catalogue import Source
+from streams.sources.linking import DEFAULT, Linking, branch_pattern
 
-__all__ = ["KEYS", "Credential", "Scheme", "load_credentials"]
+__all__ = ["KEYS", "Credential", "Scheme", "SourcesFile", "load_sources_file"]
 
 #: The keys, as ``docs/ingest.md`` explains them.
 KEYS: Final[Mapping[str, tuple[str, ...]]] = {
-    "": ("sources",),
+    "": ("sources", "linking"),
     "sources[N]": (
         "name",
         "kind",
@@ -30,6 +32,7 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
         "expires",
     ),
     "sources[N].rules[N]": ("label", "pattern", "team", "workflow"),
+    "linking": (*Linking._fields,),
 }
 _ELSEWHERE: Final = {
     key: f"{section}.{key}".lstrip(".") for section, keys in reversed(tuple(KEYS.items())) for key in keys
@@ -61,14 +64,21 @@ class Credential(NamedTuple):
         return [base64.b64encode(secret) for secret in secrets] if self.scheme is Scheme.BASIC else list(secrets)
 
 
-def load_credentials(
+class SourcesFile(NamedTuple):
+    """What the file says: who may post, and by which names outcomes find their run."""
+
+    credentials: list[Credential]
+    linking: Linking
+
+
+def load_sources_file(
     path: Path,
     sources: Sequence[Source],
     *,
     default_team: str = UNATTRIBUTED,
     default_workflow: str = UNATTRIBUTED,
-) -> list[Credential]:
-    """The credentials in a file, in its order. Files that it names are relative to it.
+) -> SourcesFile:
+    """What a file says, credentials in its order. Files that it names are relative to it.
 
     Raises ConfigError with one line per problem, each with file, line, key and mend.
     """
@@ -86,10 +96,11 @@ def load_credentials(
                 place.wrong("an entry before has the same name; give each its own, logs go by it")
             names.add(credential.name)
             credentials.append(credential)
+    linking = _linking(found["linking"]) if "linking" in found else DEFAULT
     problems.raise_any()
     if not credentials:
         raise ConfigError(f"{path} has no entry below sources; without one nobody can post anything")
-    return credentials
+    return SourcesFile(credentials, linking)
 
 
 class _Reader:
@@ -169,6 +180,29 @@ class _Reader:
         if label is None or pattern is None:
             return None
         return Rule(label, pattern, texts.get("team"), texts.get("workflow"))
+
+
+def _linking(place: Place) -> Linking:
+    """Names by which outcomes find their run, in lower case; what is not said stays as it is by default."""
+    said: dict[str, Any] = {}
+    for name, each in place.fields(KEYS["linking"], _ELSEWHERE).items():
+        if name == "marker":
+            said[name] = (each.text() or DEFAULT.marker).lower()
+            continue
+        texts = [(entry, entry.text()) for entry in each.items()]
+        if name == "branches":
+            said[name] = tuple(_branch(entry, text) for entry, text in texts if text is not None)
+        else:
+            said[name] = tuple(text.lower() for _, text in texts if text is not None)
+    return DEFAULT._replace(**said)
+
+
+def _branch(place: Place, text: str) -> re.Pattern[str]:
+    try:
+        return branch_pattern(text)
+    except ValueError as error:
+        place.wrong(f"{error}; see docs/linking.md")
+        return re.compile("(?!)")
 
 
 def _end_ms(last_day: date | None) -> int | None:

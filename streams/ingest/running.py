@@ -14,14 +14,13 @@ import structlog
 from streams.clock import Clock, SystemClock
 from streams.core import topics
 from streams.exclusive import exclusive
-from streams.ingest.gate import Gate
 from streams.ingest.health import pages
 from streams.ingest.keeping import Keeper
 from streams.ingest.publishing import Publisher
 from streams.ingest.reading import Memory
 from streams.ingest.service import Service
 from streams.ingest.serving import HttpServer
-from streams.ingest.setup import gate_of, tls_of
+from streams.ingest.setup import Admission, admission_of, tls_of
 from streams.ingest.spool import Spool
 from streams.ingest.spooling import SpoolQueue
 from streams.ingest.taking import Taker
@@ -47,11 +46,11 @@ _REPEATING: Final = ("aiokafka", "aiokafka.producer.sender", "aiokafka.conn", "a
 class IngestParts:
     """Everything one process is made of (:class:`streams.ingest.service.Parts`). Made within its event loop."""
 
-    def __init__(self, settings: Settings, sources: Sequence[Source], gate: Gate) -> None:
+    def __init__(self, settings: Settings, sources: Sequence[Source], admission: Admission) -> None:
         chosen = settings.ingest
         names = [settings.topic_prefix + name for name in (topics.USAGE, topics.OUTCOMES)]
         most = chosen.spool_mb * _MIB
-        self.gate = gate
+        self.gate = admission.gate
         self.clock: Clock = SystemClock()
         self.memory = Memory(chosen.max_memory_mb * _MIB)
         self.telemetry = IngestTelemetry([source.name for source in sources], version=_version())
@@ -65,7 +64,7 @@ class IngestParts:
         def taker() -> Taker:
             return Taker(
                 key, topic_prefix=settings.topic_prefix, max_inflated_bytes=chosen.max_inflated_bytes,
-                fingerprints=chosen.prompt_fingerprints,
+                fingerprints=chosen.prompt_fingerprints, linking=admission.linking,
             )  # fmt: skip
 
         self.service = Service(sources, self, chosen, taker=taker(), long_taker=taker())
@@ -84,18 +83,18 @@ def run_ingest(settings: Settings, sources: Sequence[Source] = SOURCES) -> None:
     for name in _REPEATING:
         logging.getLogger(name).addFilter(Repetitions())
     pseudonym_key(settings)
-    gate = gate_of(settings, sources)
+    admission = admission_of(settings, sources)
     tls_of(settings)
     with exclusive(_spool_dir(settings), setting="ingest.spool_dir", holder="assay ingest"):
-        asyncio.run(_serve(settings, sources, gate))
+        asyncio.run(_serve(settings, sources, admission))
 
 
-async def _serve(settings: Settings, sources: Sequence[Source], gate: Gate) -> None:
+async def _serve(settings: Settings, sources: Sequence[Source], admission: Admission) -> None:
     chosen = settings.ingest
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    parts = IngestParts(settings, sources, gate)
+    parts = IngestParts(settings, sources, admission)
     context = tls_of(settings)
     web = HttpServer(
         pages(parts.telemetry, parts.keeper, stop.is_set), what="ingest.web_port", max_connections=_WEB_CONNECTIONS

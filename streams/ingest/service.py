@@ -213,7 +213,7 @@ def _encoding(headers: Mapping[str, str]) -> str:
 
 def _counts(result: Taken, kept_in: KeptIn | None) -> TakenCounts:
     refused = Counter(each.reason for each in result.refused)
-    return TakenCounts(result.forms, refused, result.skipped, result.attributed, kept_in)
+    return TakenCounts(result.forms, refused, result.skipped, result.attributed, result.links, kept_in)
 
 
 def _where(error: BaseException) -> str:

@@ -3,22 +3,32 @@
 import socket
 import ssl
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from streams.errors import ConfigError
-from streams.ingest.credentials import Credential, load_credentials
+from streams.ingest.credentials import SourcesFile, load_sources_file
 from streams.ingest.gate import Gate
 from streams.settings import Settings
 from streams.sources.booking import Binding
 from streams.sources.catalogue import SOURCES, Source
+from streams.sources.linking import DEFAULT, Linking
 
-__all__ = ["credentials_of", "gate_of", "tls_of"]
+__all__ = ["Admission", "admission_of", "sources_file_of", "tls_of"]
 
 
-def gate_of(settings: Settings, sources: Sequence[Source] = SOURCES) -> Gate:
-    """The gate that the settings describe. Raises ConfigError where they describe none, or one that is no gate."""
+class Admission(NamedTuple):
+    """Who comes in, and what is known of the organisation's own names."""
+
+    gate: Gate
+    linking: Linking
+
+
+def admission_of(settings: Settings, sources: Sequence[Source] = SOURCES) -> Admission:
+    """What the settings describe. Raises ConfigError where they describe no gate, or one that is none."""
     chosen = settings.ingest
     if not chosen.insecure_no_auth:
-        return Gate(credentials_of(settings, sources))
+        file = sources_file_of(settings, sources)
+        return Admission(Gate(file.credentials), file.linking)
     if chosen.sources_file is not None:
         raise ConfigError(
             "ingest.sources_file and ingest.insecure_no_auth are given together; keep exactly one of them"
@@ -28,18 +38,19 @@ def gate_of(settings: Settings, sources: Sequence[Source] = SOURCES) -> Gate:
             f"ingest.insecure_no_auth: {chosen.host} is no loopback address, and everybody could post; give "
             "ingest.host: 127.0.0.1, or ingest.sources_file"
         )
-    return Gate([], open_to=Binding(default_team=chosen.default_team, default_workflow=chosen.default_workflow))
+    binding = Binding(default_team=chosen.default_team, default_workflow=chosen.default_workflow)
+    return Admission(Gate([], open_to=binding), DEFAULT)
 
 
-def credentials_of(settings: Settings, sources: Sequence[Source] = SOURCES) -> list[Credential]:
-    """The credentials of the file that the settings name. Raises ConfigError."""
+def sources_file_of(settings: Settings, sources: Sequence[Source] = SOURCES) -> SourcesFile:
+    """The file of sources that the settings name. Raises ConfigError."""
     chosen = settings.ingest
     if chosen.sources_file is None:
         raise ConfigError(
             "nobody may post: set ingest.sources_file to a file of credentials (docs/ingest.md), or "
             "ingest.insecure_no_auth: true for development"
         )
-    return load_credentials(
+    return load_sources_file(
         chosen.sources_file, sources, default_team=chosen.default_team, default_workflow=chosen.default_workflow
     )
 

@@ -15,6 +15,7 @@ from streams.sources.booking import Attribution, Binding, Booker
 from streams.sources.catalogue import Route, Source
 from streams.sources.contract import BadBody, Context, Form, Refused, Skip
 from streams.sources.fingerprints import Fingerprints
+from streams.sources.linking import DEFAULT, Linking
 
 __all__ = ["Taken", "Taker"]
 
@@ -31,6 +32,7 @@ class Taken(NamedTuple):
     refused: list[Refused]
     skipped: Counter[Skip]
     attributed: Counter[Attribution]
+    links: Mapping[str, int]
     reply: tuple[int, Mapping[str, Any]] | None
 
 
@@ -38,10 +40,12 @@ class Taker:
     """Takes bodies of any source, one at a time: each thread needs its own."""
 
     def __init__(
-        self, pseudonym_key: bytes, *, topic_prefix: str, max_inflated_bytes: int, fingerprints: bool = True
-    ) -> None:
+        self, pseudonym_key: bytes, *, topic_prefix: str, max_inflated_bytes: int, fingerprints: bool = True,
+        linking: Linking = DEFAULT,
+    ) -> None:  # fmt: skip
         self._booker = Booker(Pseudonyms(pseudonym_key))
         self._fingerprint: Callable[[str], str] | None = Fingerprints(pseudonym_key) if fingerprints else None
+        self._linking: Final = linking
         self._max_bytes: Final = max_inflated_bytes
         self._usage: Final = topic_prefix + topics.USAGE
         self._outcomes: Final = topic_prefix + topics.OUTCOMES
@@ -52,7 +56,7 @@ class Taker:
         """Raises HttpRefusal for the body as a whole."""
         content = self.inflate(body, encoding)
         try:
-            decoded = source.decode(content, context._replace(fingerprint=self._fingerprint))
+            decoded = source.decode(content, context._replace(fingerprint=self._fingerprint, linking=self._linking))
         except BadBody as error:
             raise HttpRefusal(_status_of(error.reason), error.reason, error.detail) from error
         booked = self._booker.book(decoded.items, binding)
@@ -66,6 +70,7 @@ class Taker:
             refused,
             decoded.skipped,
             booked.attributed,
+            decoded.links,
             route.reply(content, refused) if route.reply else None,
         )
 

@@ -7,7 +7,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
+from streams.sources import cloudevents, github, jira, langfuse, linear, litellm, pagerduty, promptfoo
 from streams.sources.contract import Decode, Refused
+from streams.sources.otlp import decoding as otlp
+from streams.sources.signatures import Scheme, verifier
 
 __all__ = ["SOURCES", "Answer", "Reply", "Route", "Source", "Verify", "routes"]
 
@@ -61,8 +64,53 @@ class Source(NamedTuple):
     verify: Verify | None = None
 
 
+_JSON: Final = ("application/json",)
+_LINES: Final = (*_JSON, "application/x-ndjson", "application/jsonl", "application/jsonlines", "text/plain")
+_OTLP: Final = ("application/x-protobuf", "application/json")
+
 #: In the order in which they are listed.
-SOURCES: Final[tuple[Source, ...]] = ()
+SOURCES: Final[tuple[Source, ...]] = (
+    Source(
+        "litellm", "LiteLLM", litellm.decode,
+        (Route("/litellm", Answer.ALWAYS_OK, _LINES),),
+        ("events of the generic_api callback: a list, one a line, or one", "rows of the table SpendLogs"),
+    ),
+    Source(
+        "otlp", "OpenTelemetry, Claude Code, Codex CLI, Gemini CLI", otlp.decode,
+        tuple(Route(f"/v1/{signal}", Answer.OTLP, _OTLP) for signal in ("traces", "logs", "metrics")),
+        ("what the Collector's file exporter writes",),
+    ),
+    Source(
+        "langfuse", "Langfuse", langfuse.decode,
+        (
+            Route(langfuse.TRACES, Answer.OTLP, _OTLP),
+            Route(langfuse.INGESTION, Answer.OWN, _JSON, langfuse.answer_batch),
+            Route(langfuse.SCORES, Answer.OWN, _JSON, langfuse.answer_scores),
+        ),
+        ("rows of observations, scores and traces from an export, JSON or one a line", "pages of the API"),
+    ),
+    Source(
+        "promptfoo", "promptfoo", promptfoo.decode, (Route("/promptfoo", Answer.PLAIN, _LINES),),
+        ("out.json and out.jsonl of promptfoo eval",),
+    ),
+    Source(
+        "github", "GitHub", github.decode,
+        (Route("/github", Answer.PLAIN, ("application/json", "application/x-www-form-urlencoded")),),
+        ("pull requests and issues of the REST API",), verifier(Scheme.GITHUB),
+    ),
+    Source(
+        "jira", "Jira", jira.decode, (Route("/jira"),), ("issues of the REST API",), verifier(Scheme.JIRA),
+    ),
+    Source("linear", "Linear", linear.decode, (Route("/linear"),), (), verifier(Scheme.LINEAR)),
+    Source(
+        "pagerduty", "PagerDuty", pagerduty.decode, (Route("/pagerduty"),), ("incidents of the REST API",),
+        verifier(Scheme.PAGERDUTY),
+    ),
+    Source(
+        "events", "events of your own, bare or as CloudEvents", cloudevents.decode,
+        (Route("/events", Answer.PLAIN, ()),), ("events, a list or one a line",), verifier(Scheme.STANDARD),
+    ),
+)  # fmt: skip
 
 
 def routes(sources: Iterable[Source]) -> dict[str, tuple[Source, Route]]:

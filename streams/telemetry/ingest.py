@@ -39,6 +39,7 @@ class TakenCounts(NamedTuple):
     refused: Mapping[Reason, int]
     skipped: Mapping[Skip, int]
     attributed: Mapping[Attribution, int]
+    linked: Mapping[str, int]
     kept_in: KeptIn | None
 
 
@@ -80,7 +81,7 @@ class IngestTelemetry:
         """A body's items are accounted for, and its events durable."""
         by_name: tuple[tuple[str, Mapping[Any, int]], ...] = (
             ("accepted", counts.accepted), ("refused", counts.refused), ("skipped", counts.skipped),
-            ("attributed", counts.attributed),
+            ("attributed", counts.attributed), ("linked", counts.linked),
         )  # fmt: skip
         for name, by_value in by_name:
             for value, count in by_value.items():

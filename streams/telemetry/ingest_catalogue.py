@@ -6,6 +6,7 @@ from typing import Final
 from streams.core.reasons import Reason
 from streams.sources.booking import Attribution
 from streams.sources.contract import Form, Skip
+from streams.sources.linking import Link
 from streams.telemetry.metric import Kind, Label, Metric
 
 __all__ = ["INGEST_CATALOGUE", "KeptIn", "StatusClass"]
@@ -84,6 +85,13 @@ INGEST_CATALOGUE: Final[tuple[Metric, ...]] = (
         "items",
         "Items by what told their team.",
         (_SOURCE, Label("by", _values(Attribution))),
+    ),
+    Metric(
+        "assay_ingest_linked_total",
+        Kind.COUNTER,
+        "outcomes",
+        "Outcomes by how they name their run, or why they name none; docs/linking.md has the rules.",
+        (_SOURCE, Label("by", _values(Link))),
     ),
     Metric(
         "assay_ingest_kept_total",

@@ -41,7 +41,7 @@ def test_an_invalid_configuration_starts_nothing(assay: Assay, given: list[Setti
 
 @pytest.fixture
 def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr("streams.ingest.setup.credentials_of.__defaults__", (SOURCES,))
+    monkeypatch.setattr("streams.ingest.setup.sources_file_of.__defaults__", (SOURCES,))
     (tmp_path / "token").write_text("t" * 32)
     (tmp_path / "sources.yaml").write_text("sources:\n- {name: proxy, kind: test, token_file: token, team: payments}\n")
     file = tmp_path / "assay.yaml"

@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 
 from streams.errors import ConfigError
-from streams.ingest.credentials import KEYS, load_credentials
+from streams.ingest.credentials import KEYS, load_sources_file
 from streams.ingest.gate import Gate
 from streams.ingest.refusing import HttpRefusal
 from streams.ingest.secret_files import SecretFile
 from streams.sources.booking import Binding, Rule
 from streams.sources.catalogue import Source
+from streams.sources.linking import DEFAULT, Clues, link
 from tests.ingest_source import SOURCES
 
 NOW_MS = 1_790_000_000_000  # 2026-09-21
@@ -57,7 +58,7 @@ sources:
 
 @pytest.fixture
 def gate(write: Callable[[str], Path]) -> Gate:
-    return Gate(load_credentials(write(ALL), SOURCES))
+    return Gate(load_sources_file(write(ALL), SOURCES).credentials)
 
 
 def refusal(gate: Gate, name: str, **headers: str) -> HttpRefusal:
@@ -71,7 +72,7 @@ def basic(text: str) -> str:
 
 
 def test_a_file_is_read_with_all_it_says(write: Callable[[str], Path]) -> None:
-    proxy, sdk, forge, old = load_credentials(write(ALL), SOURCES, default_team="nobody")
+    proxy, sdk, forge, old = load_sources_file(write(ALL), SOURCES, default_team="nobody").credentials
     assert (proxy.name, proxy.kind, proxy.scheme.name) == ("proxy", "test", "BEARER")
     assert proxy.binding == Binding("payments", None, (Rule("alias", "search-*", None, "search"),), "nobody")
     assert (sdk.scheme.name, forge.scheme.name) == ("BASIC", "SIGNATURE")
@@ -80,7 +81,7 @@ def test_a_file_is_read_with_all_it_says(write: Callable[[str], Path]) -> None:
 
 def problems(write: Callable[[str], Path], text: str) -> list[str]:
     with pytest.raises(ConfigError) as caught:
-        load_credentials(write(text), SOURCES)
+        load_sources_file(write(text), SOURCES)
     return [line.partition("sources.yaml")[2].lstrip(", ") for line in str(caught.value).splitlines()]
 
 
@@ -134,6 +135,24 @@ def test_what_is_wrong_is_told_with_its_line_and_the_mend(
     write: Callable[[str], Path], text: str, said: list[str]
 ) -> None:
     assert problems(write, text) == said
+
+
+def test_names_of_ones_own_are_in_force_for_outcomes(write: Callable[[str], Path]) -> None:
+    assert load_sources_file(write(ALL), SOURCES).linking == DEFAULT
+    own = ALL + "linking:\n  run_trailers: [Job-Id]\n  marker: Robot\n  branches: ['bot/(?P<run>.+)']\n"
+    linking = load_sources_file(write(own), SOURCES).linking
+    assert (linking.run_trailers, linking.marker) == (("job-id",), "robot")
+    assert link(Clues(["Fixes it\n\nJob-Id: run-7"]), linking).run_id == "run-7"
+    assert link(Clues(branch="bot/run-8"), linking).run_id == "run-8"
+    assert linking.workflow_labels == DEFAULT.workflow_labels
+
+
+def test_names_that_cannot_be_are_told(write: Callable[[str], Path]) -> None:
+    said = problems(write, ALL + "linking:\n  branches: [bot/.+, '(']\n  run_trailer: [x]\n  marker: [x]\n")
+    assert [line.partition(":")[0] for line in said] == ["line 12", "line 12", "line 13", "line 14"]
+    assert "neither a group (?P<run>...)" in said[0]
+    assert "no regular expression" in said[1]
+    assert "did you mean run_trailers?" in said[2]
 
 
 def test_a_file_of_secrets_that_is_not_there_or_holds_a_short_one_is_told(write: Callable[[str], Path]) -> None:

@@ -33,13 +33,14 @@ def test_requests_count_by_the_class_of_their_status_and_begin_at_zero() -> None
 def test_items_count_by_what_became_of_them() -> None:
     telemetry = IngestTelemetry(["a"], version="1")
     counts = TakenCounts({Form.USAGE: 3, Form.OUTCOME: 1}, {Reason.EMPTY: 2}, {Skip.PARENT: 5}, {Attribution.DEFAULT: 4},
-                         KeptIn.SPOOL)  # fmt: skip
+                         {"trailer": 1}, KeptIn.SPOOL)  # fmt: skip
     telemetry.took("a", counts)
     value = telemetry.registry.get_sample_value
     assert value("assay_ingest_accepted_total", {"source": "a", "form": "usage"}) == 3
     assert value("assay_ingest_refused_total", {"source": "a", "reason": "empty"}) == 2
     assert value("assay_ingest_skipped_total", {"source": "a", "reason": "parent"}) == 5
     assert value("assay_ingest_attributed_total", {"source": "a", "by": "default"}) == 4
+    assert value("assay_ingest_linked_total", {"source": "a", "by": "trailer"}) == 1
     assert value("assay_ingest_kept_total", {"where": "spool"}) == 4
     assert value("assay_ingest_kept_total", {"where": "kafka"}) == 0
 

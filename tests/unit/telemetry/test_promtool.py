@@ -88,7 +88,9 @@ def test_promtool_finds_no_fault_with_the_metrics_of_a_busy_ingest(promtool: str
     telemetry.answered("litellm", 200, 0.01, 1_000)
     telemetry.took(
         "litellm",
-        TakenCounts({Form.USAGE: 2}, {Reason.EMPTY: 1}, {Skip.LOOKUP: 1}, {Attribution.RULE: 2}, KeptIn.SPOOL),
+        TakenCounts(
+            {Form.USAGE: 2}, {Reason.EMPTY: 1}, {Skip.LOOKUP: 1}, {Attribution.RULE: 2}, {"field": 1}, KeptIn.SPOOL
+        ),
     )
     telemetry.read_from(lambda: IngestReadings(True, 1, 2, 3.5, 4))
     exposition = generate_latest(telemetry.registry)
