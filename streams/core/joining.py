@@ -189,10 +189,12 @@ class Joiner:
             return run.workflow, True, JoinResult.RUN
         if begun:
             result = JoinResult.BEFORE_RUN
-        elif outcome.workflow:
-            result = JoinResult.WORKFLOW if outcome.workflow in team.workflows else JoinResult.NO_USAGE
+        elif outcome.workflow not in team.workflows if outcome.workflow else not team.workflows:
+            result = JoinResult.NO_USAGE
+        elif outcome.run:
+            result = JoinResult.UNKNOWN_RUN
         else:
-            result = JoinResult.TEAM if team.workflows else JoinResult.NO_USAGE
+            result = JoinResult.WORKFLOW if outcome.workflow else JoinResult.TEAM
         return outcome.workflow, False, result
 
     def _start(self, outcome: Outcome, actor: int) -> int:

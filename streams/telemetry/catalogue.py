@@ -186,8 +186,8 @@ CATALOGUE: Final[tuple[Metric, ...]] = (
         "assay_outcome_joins_total",
         Kind.COUNTER,
         "outcomes",
-        "Outcomes by what they were joined to, and by what was found out about them later. Many that say no_usage or "
-        "unmatched_reversal mean an integration that does not work.",
+        "Outcomes by what they were joined to, and by what was found out about them later. Many that say no_usage, "
+        "unknown_run or unmatched_reversal mean an integration that does not work.",
         (Label("join", _values(JoinResult)),),
     ),
     Metric(
@@ -242,9 +242,8 @@ def markdown(catalogue: Iterable[Metric] = CATALOGUE) -> str:
     """The catalogue, and that of ``assay ingest``, as the page ``docs/metrics.md``."""
     catalogue = tuple(catalogue)
     lines = [_INTRODUCTION, *_table(catalogue)]
-    closed = {label.name: label.values for metric in catalogue for label in metric.labels if label.values}
-    lines += ["", "## Label values", "", "| label | values |", "|---|---|"]
-    lines += [f"| `{name}` | {_listed(values)} |" for name, values in closed.items()]
+    lines += ["", "## Label values", "", "| label | of | values |", "|---|---|---|"]
+    lines += _label_values(catalogue)
     lines += ["", _INGEST_INTRODUCTION, *_table(INGEST_CATALOGUE), "", "| metric | label | values |", "|---|---|---|"]
     lines += [
         f"| `{metric.name}` | `{label.name}` | {_listed(label.values)} |"
@@ -264,6 +263,19 @@ def _table(catalogue: Iterable[Metric]) -> list[str]:
             f"| {'budget' if series is None else series} | {metric.help} |"
         )
     return lines
+
+
+def _label_values(catalogue: Iterable[Metric]) -> list[str]:
+    """A row for each list of values: labels of one name, such as ``reason``, may have another list in another metric."""
+    owners: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for metric in catalogue:
+        for label in metric.labels:
+            if label.values:
+                owners.setdefault((label.name, label.values), []).append(metric.name)
+    return [
+        f"| `{name}` | {_listed(metrics)} | {_listed(values)} |"
+        for (name, values), metrics in sorted(owners.items(), key=lambda row: row[0][0])
+    ]
 
 
 def _listed(values: Iterable[str]) -> str:

@@ -105,3 +105,17 @@ def test_the_documentation_is_the_catalogue() -> None:
     assert DOCS.read_text(encoding="utf-8") == markdown(), (
         "run: python -m streams.telemetry.catalogue > docs/metrics.md"
     )
+
+
+def test_the_page_has_the_values_of_each_label_of_each_metric() -> None:
+    """Several metrics have a label ``reason``, each with reasons of its own: none hides the others'."""
+    rows = [line.split("|")[1:-1] for line in markdown(CATALOGUE).splitlines() if line.count("|") == 4]
+    said = {
+        (name.strip(" `"), metric.strip("` ")): values
+        for name, metrics, values in rows
+        for metric in metrics.split(",")
+    }
+    for metric in CATALOGUE:
+        for label in metric.labels:
+            if label.values:
+                assert said[label.name, metric.name].strip() == ", ".join(f"`{value}`" for value in label.values)
