@@ -122,7 +122,8 @@ def swebench(file: Path, usage: Path | None, outcomes: Path | None, start: int |
     settings = effective_settings()
     read = partial(_rows, file, partial(swe.read_events, start_ms=_SWEBENCH_START_MS if start is None else start))
     with progress("checking", None) as done:
-        count = _check(file, read(), done)
+        # A row makes one outcome, and as many calls as it says.
+        count = _check(file, read(), done, ends_row=lambda event: isinstance(event, swe.Event) and event.is_outcome)
     outcome_count = 0
     with (
         event_sink(USAGE, usage, settings, whole=True) as write_usage,
@@ -154,9 +155,15 @@ def _rows(file: Path, read: Callable[[Iterable[str]], Iterator[_T | BadRow]]) ->
         raise DataError(f"{file}, {error}") from error
 
 
-def _check(file: Path, rows: Iterable[object], done: Callable[[int], object]) -> int:
-    """The number of good rows of the file. Raises DataError that names its bad ones."""
-    good = bad = 0
+def _check(
+    file: Path, rows: Iterable[object], done: Callable[[int], object], *,
+    ends_row: Callable[[object], bool] = lambda event: True,
+) -> int:  # fmt: skip
+    """The number of events that the file makes; ``ends_row`` holds for one event of each row.
+
+    Raises DataError that names the bad rows.
+    """
+    good = good_rows = bad = 0
     shown = []
     for row in rows:
         if isinstance(row, BadRow):
@@ -165,10 +172,11 @@ def _check(file: Path, rows: Iterable[object], done: Callable[[int], object]) ->
                 shown.append(f"line {row.line}: {row.problem}")
         else:
             good += 1
+            good_rows += ends_row(row)
             if not good % _BATCH:
                 done(_BATCH)
     if bad:
         more = [f"and {bad - _SHOWN} more"] if bad > _SHOWN else []
-        summary = f"{file}: {bad} of {good + bad} rows are bad; nothing was imported, mend or remove them"
+        summary = f"{file}: {bad} of {good_rows + bad} rows are bad; nothing was imported, mend or remove them"
         raise DataError("\n".join([summary, *shown, *more]))
     return good

@@ -105,6 +105,7 @@ def test_nothing_of_a_table_with_a_bad_row_is_written(assay: Assay, tmp_path: Pa
     table.write_text(TABLE + "o4-mini,django-2,three,0.01,0\n")
     result = assay("import", "swebench", table, "--usage", usage, "--outcomes", outcomes)
     assert result.exit_code == 5
+    assert "1 of 4 rows are bad; nothing was imported" in result.stderr
     assert "line 5: api_calls 'three' is not a number of calls" in result.stderr
     assert not usage.exists()
     assert not outcomes.exists()
