@@ -2,14 +2,15 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Generic, Literal, NamedTuple, Required, TypedDict, TypeVar
+from typing import Any, Final, Generic, Literal, NamedTuple, Required, TypedDict, TypeVar, get_args
 
 import msgspec
 
 from streams.core.avro import OUTCOME_EVENT, USAGE_EVENT, RecordCodec
 from streams.core.decoding import Decoder
 from streams.core.events import UsageDecoder, UsageEvent
-from streams.core.outcomes import OutcomeDecoder, OutcomeEvent
+from streams.core.outcomes import OutcomeDecoder, OutcomeEvent, OutcomeKind
+from streams.core.reasons import Reason
 from streams.core.rejections import Rejection
 from streams.core.unknown_fields import unknown_field
 from streams.producers.errors import InvalidEvent
@@ -105,12 +106,17 @@ class Draft(NamedTuple):
 
 
 class Drafter(Generic[_E]):
-    """Fills in defaults, validates and serialises events of one form; holds no connection."""
+    """Fills in defaults, validates and serialises events of one form; holds no connection.
+
+    Raises ValueError on making it with an unknown encoding.
+    """
 
     def __init__(
         self, form: EventForm[_E], *, source: str, encoding: Encoding, now_ms: Callable[[], int],
         new_event_id: Callable[[], str],
     ) -> None:  # fmt: skip
+        if encoding not in get_args(Encoding):
+            raise ValueError(f"encoding is {encoding!r}: give {' or '.join(map(repr, get_args(Encoding)))}")
         self._form: EventForm[_E] = form
         self._source = source
         self._now_ms = now_ms
@@ -135,6 +141,8 @@ class Drafter(Generic[_E]):
         for place, (judged, value) in enumerate(zip(self._decoder.decode(values).events, values, strict=True)):
             if isinstance(judged, Rejection):
                 raise InvalidEvent(_placed(judged.detail, place, many), judged.reason)
+            if isinstance(judged, OutcomeEvent) and (contradiction := _contradiction(judged)) is not None:
+                raise InvalidEvent(_placed(contradiction, place, many), Reason.INCONSISTENT)
             record = self._form.codec.to_avro(judged) if self._avro else value
             drafts.append(Draft(getattr(judged, self._form.identity), judged.team.encode(), record))
         return drafts
@@ -167,6 +175,30 @@ class Drafter(Generic[_E]):
                 except _UNWRITABLE as error:
                     raise InvalidEvent(f"field {name} cannot be written as JSON: {error}") from None
             raise
+
+
+#: Kinds that say how the work went, and the verdict that says the opposite. What undoes another outcome has the verdict
+#: ``reversed`` whatever its kind, so that is never among them.
+_OPPOSITES: Final[Mapping[str, tuple[str, str]]] = {
+    OutcomeKind.CHANGE_REVERTED: ("accepted", "reversed, with reverses"),
+    OutcomeKind.TICKET_REOPENED: ("accepted", "reversed, with reverses"),
+    OutcomeKind.DEPLOYMENT_FAILED: ("accepted", "rejected"),
+    OutcomeKind.EVAL_FAILED: ("accepted", "rejected"),
+    OutcomeKind.EVAL_PASSED: ("rejected", "accepted"),
+    OutcomeKind.DEPLOYMENT_SUCCEEDED: ("rejected", "accepted"),
+}
+
+
+def _contradiction(event: OutcomeEvent) -> str | None:
+    """What is wrong where kind and verdict of an outcome say opposite things.
+
+    The worker counts by the verdict and takes such a record, since a verdict may come from somewhere else than its kind;
+    a program that writes both in one call has made a mistake.
+    """
+    wrong, right = _OPPOSITES.get(event.kind, ("", ""))
+    if event.verdict != wrong:
+        return None
+    return f"field verdict is {wrong}, and field kind is {event.kind}: give the verdict {right}, or another kind"
 
 
 _UNWRITABLE: Final = (msgspec.MsgspecError, OverflowError, TypeError, ValueError)

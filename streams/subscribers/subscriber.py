@@ -46,6 +46,8 @@ class Subscriber(Generic[R]):
     ) -> None:
         if start not in {"earliest", "latest"}:
             raise ValueError(f"start is {start!r}: give 'earliest' or 'latest'")
+        if not group:
+            raise ValueError("group is empty: name the consumer group, whose position is kept under that name")
         self._brokers = brokers
         self._topic = topic or self.default_topic
         self._registry_url = schema_registry_url

@@ -122,3 +122,8 @@ def test_event_ids_are_uuids_of_version_7_that_sort_by_time() -> None:
         assert (len(event_id), event_id[14]) == (36, "7")
         assert event_id[19] in "89ab"
     assert [event_id[:13] for event_id in ids] == sorted(event_id[:13] for event_id in ids)
+
+
+def test_an_encoding_that_nobody_knows_is_refused_before_anything_is_sent() -> None:
+    with pytest.raises(ValueError, match=r"encoding is 'xml': give 'json' or 'avro'"):
+        drafter("xml")  # type: ignore[arg-type]

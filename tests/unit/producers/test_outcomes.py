@@ -52,3 +52,24 @@ def test_a_refusal_carries_the_reason() -> None:
         drafter().draft_all([LEAST, {**LEAST, "kind": "x"}])
     assert caught.value.reason is Reason.UNKNOWN_KIND
     assert str(caught.value).startswith("event 1 of 2: ")
+
+
+@pytest.mark.parametrize(
+    ("kind", "verdict", "right"),
+    [
+        ("change_reverted", "accepted", "reversed, with reverses"),
+        ("ticket_reopened", "accepted", "reversed, with reverses"),
+        ("deployment_failed", "accepted", "rejected"),
+        ("eval_failed", "accepted", "rejected"),
+        ("eval_passed", "rejected", "accepted"),
+        ("deployment_succeeded", "rejected", "accepted"),
+    ],
+)
+def test_a_kind_and_a_verdict_that_say_opposite_things_are_refused(kind: str, verdict: str, right: str) -> None:
+    """The worker counts by the verdict alone, so that whoever wrote both would never hear of it."""
+    with pytest.raises(InvalidEvent, match=f"field verdict is {verdict}, and field kind is {kind}: give the") as caught:
+        drafter().draft({**LEAST, "kind": kind, "verdict": verdict})
+    assert caught.value.reason is Reason.INCONSISTENT
+    assert right in str(caught.value)
+    for other in {"accepted", "rejected", "reversed", "neutral"} - {verdict}:
+        assert drafter().draft({**LEAST, "kind": kind, "verdict": other}).event_id == "made"

@@ -36,3 +36,8 @@ def test_a_program_loads_only_what_it_uses(wanted: str, unwanted: set[str]) -> N
     code = f"import sys\nfrom streams.subscribers import {wanted}\nprint(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not unwanted & set(loaded)
+
+
+def test_a_subscriber_without_a_group_is_refused_before_it_connects() -> None:
+    with pytest.raises(ValueError, match="group is empty: name the consumer group"):
+        streams.subscribers.AlertSubscriber("127.0.0.1:1", group="")
