@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
+from difflib import get_close_matches
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final
@@ -28,6 +29,8 @@ _DEAREST: Final = 10**11
 _BUCKETS: Final = ("input", "output", "cache_read", "cache_write")
 _VARIANTS: Final[Mapping[str, Variant]] = {"batch": "batch", "priority": "priority", "flex": "flex"}
 _ABOVE: Final = re.compile(r"above_(\d+)k")
+#: How such a key is written, for messages.
+_ABOVE_EXAMPLE: Final = "above_200k"
 _LITELLM: Final = re.compile(
     r"(?P<bucket>(?:input|output)_cost_per_token|cache_(?:read|creation)_input_token_cost)"
     r"(?:_above_(?P<above>\d+)k_tokens)?(?:_(?P<variant>batches|priority|flex))?"
@@ -96,7 +99,7 @@ class _Place:
         found = dict(self.entries())
         for word, place in found.items():
             if word not in known and not (_ABOVE.fullmatch(word) and "above" in known):
-                raise place.wrong(f"is not known here: write one of {', '.join(sorted(known))}")
+                raise place.wrong(f"is not known here: {_meant(word, known)}")
         for word in sorted(needed - found.keys()):
             raise self.wrong(f"has no {word}: say it")
         return found
@@ -112,8 +115,12 @@ class _Place:
         return str(self._node.value)
 
     def price(self) -> int:
+        node = self._node
+        if isinstance(node, yaml.ScalarNode) and node.style is not None:
+            # As in the policy: what is quoted is a text, and a book that says so was not meant for us.
+            raise self.wrong("must be a number of dollars a million tokens, without quotes")
         try:
-            dollars = Decimal(self.text())
+            dollars = Decimal(node.value if isinstance(node, yaml.ScalarNode) else "")
         except InvalidOperation:
             raise self.wrong("must be a number of dollars a million tokens") from None
         return _rate(dollars, _A_MILLION, self)
@@ -124,6 +131,14 @@ class _Place:
         except ValueError:
             raise self.wrong("must be a day like 2026-01-31") from None
         return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) * 1000
+
+
+def _meant(word: str, known: set[str]) -> str:
+    """The key that was meant, if one is near, and all that may stand here, as the documentation writes them."""
+    keys = [f"{_ABOVE_EXAMPLE} (or another number)" if key == "above" else key for key in sorted(known)]
+    near = get_close_matches(word, [_ABOVE_EXAMPLE if key == "above" else key for key in sorted(known)], n=1)
+    guess = f"did you mean {near[0]}? Else " if near else ""
+    return f"{guess}write one of {', '.join(keys)}"
 
 
 def _validities(place: _Place) -> Iterator[Tier]:
