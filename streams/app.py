@@ -28,7 +28,7 @@ from streams.core.outcomes import OutcomeDecoder
 from streams.core.pseudonyms import Pseudonyms
 from streams.core.schemas import schema_text
 from streams.detectors import JUDGES
-from streams.engine_params import engine_setup
+from streams.engine_params import EngineSetup, engine_setup
 from streams.errors import AssayError, ConfigError, DependencyError
 from streams.exclusive import exclusive
 from streams.logging import configure_logging
@@ -64,13 +64,13 @@ _FENCED_PAUSE_S: Final = 5.0
 class WorkerApp:
     """Everything one worker process is made of. ``failure`` is set once an error only a person can mend stops it."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, setup: EngineSetup) -> None:
         self.settings = settings
         self.failure: AssayError | None = None
         self.names = Names(settings.topic_prefix, settings.app_id)
         self.inputs = [self.names.of(topics.USAGE), self.names.of(topics.OUTCOMES)]
         self.clock = SystemClock()
-        self._setup = engine_setup(settings)
+        self._setup = setup
         self.telemetry = Telemetry(
             self.clock, version=_version(), topics=self.inputs, max_series=settings.metrics.max_series
         )
@@ -286,10 +286,12 @@ def run_worker(settings: Settings) -> int:
     """Run a worker until it is stopped; gives the exit code. Raises AssayError on what only a person can mend."""
     configure_logging(settings.log_level, settings.log_format)
     pseudonym_key(settings)
+    # Before anything is asked of Kafka: a policy or price book that cannot be read must not wait for a broker to say so.
+    setup = engine_setup(settings)
     _check_topics(settings)
     _check_port(settings)
     with exclusive(settings.data_dir / f"{settings.topic_prefix}{settings.app_id}"):
-        return _run(WorkerApp(settings))
+        return _run(WorkerApp(settings, setup))
 
 
 def _run(built: WorkerApp) -> int:

@@ -2,12 +2,14 @@
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 
 import pytest
 from click.testing import Result
 
-from streams.settings import Settings
+from streams.errors import ConfigError
+from streams.settings import Settings, load_settings
 
 Assay = Callable[..., Result]
 
@@ -41,3 +43,17 @@ def test_the_worker_gets_the_effective_settings_and_its_code_is_ours(
 def test_an_invalid_configuration_starts_nothing(assay: Assay, given: list[Settings]) -> None:
     assert assay("worker", "--partitions", "0").exit_code == 3
     assert given == []
+
+
+@pytest.mark.parametrize("key", ["policy", "prices.book"])
+def test_a_policy_or_price_book_is_judged_before_kafka_is_asked(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, key: str
+) -> None:
+    """A broker that is away is another's matter, and may be back soon; a mistake in the file stays until it is mended."""
+    app = pytest.importorskip("streams.app")
+    monkeypatch.setattr(app, "configure_logging", lambda *_: None)
+    file = tmp_path / "file.yaml"
+    file.write_text("teams: []\n")
+    settings = load_settings(None, {key: str(file), "brokers": "127.0.0.1:1", "insecure_dev_key": True})
+    with pytest.raises(ConfigError, match=r"file\.yaml"):
+        app.run_worker(settings)
