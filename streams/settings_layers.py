@@ -158,7 +158,7 @@ def broker_addresses(value: str) -> str:
 def http_url(value: str) -> str:
     """The URL without a trailing slash. Raises ValueError on anything that is not http or https."""
     if not re.fullmatch(r"https?://[^\s/]+(/\S*)?", value):
-        raise ValueError("this is not an http or https URL; write for example http://registry:8081")
+        raise ValueError("this is not an http or https URL; write it as https://host or http://host:port")
     return value.rstrip("/")
 
 

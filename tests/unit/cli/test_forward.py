@@ -111,3 +111,11 @@ def test_a_signal_asks_for_an_end_and_what_was_before_is_put_back(number: signal
         os.kill(os.getpid(), number)
         assert stopped.wait(5)
     assert signal.getsignal(number) is before
+
+
+@pytest.mark.parametrize("bridge", ["alertmanager", "webhook"])
+def test_a_url_that_is_none_is_refused_without_the_address_of_something_else(bridge: str) -> None:
+    result = forward(bridge, "--url", "ftp://x")
+    assert result.exit_code == 3
+    assert "not an http or https URL; write it as https://host or http://host:port" in result.stderr
+    assert "registry" not in result.stderr
