@@ -10,13 +10,11 @@ Source: Azure LLM inference dataset 2023 (microsoft/AzurePublicDataset) for the 
 from math import exp
 from typing import Final
 
-import numpy as np
-
 from streams.core.findings import Clear, Detector, Finding, Insufficient, Verdict
 from streams.core.history import Feature, History
 from streams.core.policy import DetectorPolicy
 from streams.core.snapshot import Snapshot
-from streams.detectors.statistics import BASELINE_DAYS, about, contrast, middle, tail, usd, wander
+from streams.detectors.statistics import about, contrast, level_change, tail, usd
 
 __all__ = ["DETECTOR"]
 
@@ -26,21 +24,10 @@ _STAKE: Final = 10_000_000
 _SPAN: Final = 7
 
 
-def _change(history: History, frozen_from: int | None = None) -> tuple[float, float, float] | None:
-    """The change of the mean logarithm of the ratio, its ordinary level, and how far it wanders."""
-    sums = history.days[:, [Feature.LOG_RATIO, Feature.CALLS]]
-    running = np.concatenate((np.zeros((1, 2)), np.cumsum(sums, axis=0)))
-    windows = running[_SPAN:] - running[:-_SPAN]
-    newest = len(windows) - 1 - _SPAN
-    if frozen_from is not None:
-        newest = min(newest, len(windows) - 2 - max(0, history.last - frozen_from))
-    index = np.arange(max(0, len(history.days) - history.age, newest - BASELINE_DAYS + 1), newest + 1)
-    index = index[windows[index, 1] >= _MIN_SAMPLE / 4]
-    if len(index) < _SPAN or windows[-1, 1] < _MIN_SAMPLE:
-        return None
-    means = windows[:, 0] / np.maximum(windows[:, 1], 1) / 1000
-    level = middle(means[index])
-    return float(means[-1]) - level, level, wander(means[index], level)
+def _change(history: History, frozen_from: int | None = None) -> tuple[float, float, float, float] | None:
+    return level_change(
+        history, Feature.LOG_RATIO, Feature.CALLS, span=_SPAN, least=_MIN_SAMPLE, frozen_from=frozen_from
+    )
 
 
 def detect(snapshot: Snapshot, params: DetectorPolicy) -> Verdict:
@@ -51,7 +38,7 @@ def detect(snapshot: Snapshot, params: DetectorPolicy) -> Verdict:
     found = _change(snapshot.history, snapshot.frozen_from)
     if found is None:
         return Insufficient(int(calls), _MIN_SAMPLE)
-    change, level, spread = found
+    change, level, spread, _ = found
     measured = ("log input over output",)
 
     def measure(history: History) -> float | None:
