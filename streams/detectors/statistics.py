@@ -27,8 +27,8 @@ __all__ = [
     "middle",
     "negative_binomial_tail",
     "normal_score",
+    "rank_sum",
     "rarity",
-    "sustained",
     "tail",
     "usd",
     "wander",
@@ -185,12 +185,6 @@ def level_change(
     return float(means[-1]) - level, level, wander(means[index], level), float(windows[-1, 1])
 
 
-def sustained(snapshot: Snapshot, num: Feature, den: Feature, level: float) -> int:
-    """On how many of the last seven days a ratio was above a level: what is over in a day or two was a batch, or a storm."""
-    days = snapshot.days[-7:]
-    return int((days[:, num] > level * days[:, den]).sum())
-
-
 def binomial_tail(hits: int, trials: int, chance: float) -> float:
     """The probability of at least ``hits`` in ``trials``."""
     if hits <= 0:
@@ -262,6 +256,18 @@ def rarity(chance: float, alpha: float) -> float:
 def tail(z: float) -> float:
     """The probability that a standard normal variable exceeds ``z``."""
     return 0.5 * erfc(z / sqrt(2))
+
+
+def rank_sum(values: Days, others: Days) -> float:
+    """How much higher values are than others, by their ranks alone, in standard deviations; bursts of a day weigh one day.
+
+    Source: Mann and Whitney, "On a test of whether one of two random variables is stochastically larger", 1947.
+    """
+    n, m = len(values), len(others)
+    if not n or not m:
+        return 0.0
+    above = float((values[:, None] > others[None, :]).sum() + (values[:, None] == others[None, :]).sum() / 2)
+    return (above - n * m / 2) / sqrt(n * m * (n + m + 1) / 12)
 
 
 def normal_score(chance: float) -> float:
