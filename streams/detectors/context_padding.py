@@ -1,8 +1,8 @@
 """Context padding: more and more input for the same output.
 
 The mean logarithm of input over output tokens of the last week against the four weeks before. Two signals: the ratio is
-up, and so is the cost of a call, while outcomes per call are not. Never compared across workflows: in Azure's public traces
-the ordinary ratio is 92 for code and 3.6 for conversation. Needs 83 calls for twice the ratio.
+up, and so is the cost of a call, while outcomes per call are not. Never compared across workflows, nor asked of a whole team, where
+it moves with the mixture of its work: in Azure's public traces the ordinary ratio is 92 for code and 3.6 for conversation. Needs 83 calls for twice the ratio.
 
 Source: Azure LLM inference dataset 2023 (microsoft/AzurePublicDataset) for the spread of the ratio.
 """
@@ -56,7 +56,7 @@ def detect(snapshot: Snapshot, params: DetectorPolicy) -> Verdict:
     longer = 1.0 if prompt is None else prompt.ratio
     stake = spend * max(0.0, 1 - 1 / dearer)
     no_gain = worth is None or worth.ratio < 0.9
-    score = min(z / 3.5, exp(distance) / _RATIO, longer / 1.4, dearer / 1.4, stake / _STAKE, 2.0 if no_gain else 0.5)
+    score = min(z / 2.7, exp(distance) / _RATIO, longer / 1.4, dearer / 1.4, stake / _STAKE, 2.0 if no_gain else 0.5)
     if score < 1:
         return Clear(max(0.0, score))
     return Finding(
@@ -79,4 +79,5 @@ DETECTOR: Final = Detector(
     next_step="Look at what the prompts of this workflow carry, and whether the cache is hit.",
     min_sample=_MIN_SAMPLE,
     detect=detect,
+    team=False,
 )
