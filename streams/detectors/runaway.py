@@ -21,12 +21,14 @@ _MIN_SAMPLE: Final = 5
 _STAKE: Final = 2_000_000
 _HOUR_STAKE: Final = 20_000_000
 #: How many times the busiest ordinary hour each of two hours in a row must cost, or each of three.
-_HOUR_RATIOS: Final = (2, 3.5), (3, 1.8)
+_HOUR_RATIOS: Final = (2, 3.5), (3, 2.5)
 #: How often a pattern must have turned, how many ordinary whole runs it must have cost, and how many times the dearest ones.
 _LIMITS: Final = {
     Pattern.REPEATED: (20, 3.0, 1.1), Pattern.PING_PONG: (20, 3.0, 1.1), Pattern.FAILING: (15, 6.0, 1.5),
     Pattern.GROWING: (60, 12.0, 2.0),
 }  # fmt: skip
+#: How many times as much it must have cost where the dearest runs are not known: a workflow of few days.
+_NEW: Final = 3.0
 #: As long as nothing is known of the workflow's runs.
 _UNKNOWN_STAKE: Final = 30_000_000
 _WORDS: Final = {
@@ -45,7 +47,8 @@ def judge_run(watch: Watch, pattern: Pattern, calls: int, spend: int, run_spend:
     """
     typical = watch.typical_run
     turns, runs, dearest = _LIMITS[pattern]
-    expected = max(_STAKE, runs * typical) if typical > 0 else _UNKNOWN_STAKE
+    known = 1.0 if watch.dearest_run > 0 else _NEW
+    expected = known * max(_STAKE, runs * typical) if typical > 0 else _UNKNOWN_STAKE
     score = min(spend / expected, calls / turns)
     if watch.dearest_run > 0:
         score = min(score, run_spend / (dearest * watch.dearest_run))
