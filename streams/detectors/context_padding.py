@@ -47,7 +47,9 @@ def detect(snapshot: Snapshot, params: DetectorPolicy) -> Verdict:
 
     shift = snapshot.organisation.shift(measured, measure)
     distance = change - shift
-    z = distance / (max(spread, 0.12) ** 2 + 2.0 / calls) ** 0.5
+    # Calls of one run are alike: a run counts as two of them.
+    independent = max(1.0, min(calls, 2 * snapshot.recent(Feature.STARTS, _SPAN)))
+    z = distance / (max(spread, 0.12) ** 2 + 2.0 / independent) ** 0.5
     cost = contrast(snapshot, Feature.SPEND, Feature.CALLS, counted=False)
     prompt = contrast(snapshot, Feature.INPUT, Feature.CALLS, counted=False)
     worth = contrast(snapshot, Feature.ACCEPTED, Feature.SPEND, floor=0.2)

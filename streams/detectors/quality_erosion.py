@@ -29,8 +29,10 @@ _SPANS: Final = 7, 14
 #: Days of baseline, and the events in both together, that let anything be said.
 _LEAST_DAYS: Final = 14
 _RATIO: Final = 1.7
-_ALONE: Final = 3.1
-_TOGETHER: Final = 3.8
+#: Spend or runs, over what they were: up, as far as their noise lets one tell.
+_BUSIER: Final = 0.95
+_ALONE: Final = 3.2
+_TOGETHER: Final = 4.0
 #: Slower work alone is a matter of the calendar: how much of the evidence it can be.
 _SLOWEST: Final = 6.0
 _SLOW_WEIGHT: Final = 0.7
@@ -117,7 +119,7 @@ def _judge(snapshot: Snapshot, span: int) -> Verdict:
     slower, slow_z = (0.0, 0.0) if found is None else found
     together = (z + _SLOW_WEIGHT * min(_SLOWEST, slow_z)) / sqrt(1 + _SLOW_WEIGHT**2)
     busier = max(spend.ratio, starts.ratio)
-    score = min(max(z / _ALONE, min(z, together / _TOGETHER)), n / expected / _RATIO, busier)
+    score = min(max(z / _ALONE, min(z, together / _TOGETHER)), n / expected / _RATIO, busier / _BUSIER)
     if score < 1:
         return Clear(max(0.0, score))
     money = snapshot.recent(Feature.SPEND, span) * (1 - 1 / max(spend.ratio, 1.0))

@@ -21,12 +21,12 @@ from streams.detectors.statistics import BASELINE_DAYS, contrast, middle, rank_s
 __all__ = ["DETECTOR"]
 
 _MIN_SAMPLE: Final = 100
-_EXTRA: Final = 0.08
-_RATIO: Final = 2.2
+_EXTRA: Final = 0.07
+_RATIO: Final = 1.85
 _STAKE: Final = 8_000_000
-_Z: Final = 3.2
+_Z: Final = 2.8
 #: Ranks of a week of days against those of four: standard deviations, and how many times the median share of days.
-_RANKS: Final = 2.4
+_RANKS: Final = 2.1
 _MIDDLE: Final = 1.5
 #: Calls with a fingerprint that let a day say anything, and days of the last week and of those before.
 _LEAST_CALLS: Final = 8
