@@ -48,6 +48,23 @@ def alerts_of(usage: Iterable[bytes], outcomes: Iterable[bytes] = (), *, settle:
     return [it for it in found if it.reason == "first"]
 
 
+def _table(resolved: dict[str, int], tasks: int = 60) -> list[str]:
+    """A table of models of which so many tasks are resolved, first of all the others; each task costs half a dollar."""
+    rows = [f"{model},task-{task},5,0.5,{int(task < n)}" for model, n in resolved.items() for task in range(tasks)]
+    return ["model,task,api_calls,cost_usd,resolved", *rows]
+
+
+@pytest.mark.parametrize("settle", [True, False])
+def test_a_new_team_is_judged_by_the_others_once_its_runs_are_mature(settle: bool) -> None:
+    resolved = {f"ordinary-{number}": 30 + number for number in range(9)} | {"spendthrift": 3}
+    events = [it for it in swebench.read_events(_table(resolved), start_ms=START_MS) if isinstance(it, swebench.Event)]
+    found = alerts_of(
+        (it.value for it in events if not it.is_outcome), (it.value for it in events if it.is_outcome), settle=settle
+    )
+    expected = [("spend_without_outcomes", "spendthrift", None)] if settle else []
+    assert [(it.detector, it.team, it.workflow) for it in found] == expected
+
+
 @needs_traces
 def test_models_that_spend_most_on_what_stays_unresolved_are_told_and_no_others() -> None:
     spent: defaultdict[str, float] = defaultdict(float)
