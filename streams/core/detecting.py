@@ -162,9 +162,14 @@ class Detect:
             self._days(day, effects)
         self._expire(closing_ms, effects)
 
-    def finish(self, newest_ms: int, effects: Effects) -> None:
-        """Judge what is left at the end of a finite log: the last day, too, if the log holds nearly all of it."""
-        self._days((newest_ms + 2 * _AFTER_MS) // DAY_MS, effects)
+    def finish(self, newest_ms: int, effects: Effects, *, settled: bool = False) -> None:
+        """Judge what is left at the end of a finite log: the last day, too, if the log holds nearly all of it.
+
+        ``settled`` when nothing will follow and all runs count as mature: then the last day is over whatever it holds, and
+        what came of its runs is asked twice, on that day and the next, as a finding must last.
+        """
+        end = newest_ms // DAY_MS + 2 if settled else (newest_ms + 2 * _AFTER_MS) // DAY_MS
+        self._days(end, effects)
 
     def _days(self, end: int, effects: Effects) -> None:
         if self.day:

@@ -394,7 +394,7 @@ class Engine:
         self._closer.publish(self._effects)
         self._closer.finish(self._effects)
         if self._detect is not None:
-            self._detect.finish(mark.newest_ms, self._effects)
+            self._detect.finish(mark.newest_ms, self._effects, settled=settle)
 
     def _tick(self) -> None:
         """What happens whenever the watermark passes a 5-minute border."""

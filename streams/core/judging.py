@@ -181,19 +181,21 @@ class Judging:
             return max(counted)
 
         scopes: list[Snapshot] = []
+        regulars = {name: self._regular(watches[name], now) for name in parts}
         for name, history in parts.items():
             if name and name not in declared:
                 scopes.append(
                     Snapshot(
                         team, name, day, history, organisation, people([name]), (),
-                        self._regular(watches[name], now), self._policy.team(team), self._policy.workflow(team, name),
+                        regulars[name], self._policy.team(team), self._policy.workflow(team, name),
                         expected, whole=looked_at,
                     )
                 )  # fmt: skip
         names = [name for name in parts if name not in left_out]
         scopes.append(
             Snapshot(
-                team, None, day, looked_at, organisation, people(names), weeks, Regular(), self._policy.team(team),
+                team, None, day, looked_at, organisation, people(names), weeks, _together([regulars[name] for name in names]),
+                self._policy.team(team),
                 outcomes_expected=expected,
             )
         )  # fmt: skip
@@ -370,6 +372,15 @@ class Judging:
         """Write what changed."""
         writes.update(self._pending)
         self._pending = {}
+
+
+def _together(parts: list[Regular]) -> Regular:
+    """What begins by the clock in several workflows; how often and how regularly is that of the most regular."""
+    most = max(parts, key=lambda it: it.permille, default=Regular())
+    return Regular(
+        sum(it.starts for it in parts), sum(it.streams for it in parts), sum(it.calls for it in parts),
+        sum(it.spend for it in parts), sum(it.output for it in parts), most.gap_seconds, most.permille,
+    )  # fmt: skip
 
 
 def _typical(history: History, feature: Feature) -> int:

@@ -4,7 +4,7 @@ Spend over the pace that would use the budget up exactly, in a long window and i
 enough and still is: 1 h and 5 min at 14.4 times the pace, 6 h and 30 min at 6, 1 day and 2 h at 3. The pace is by hour of the
 week, from the team's last four weeks: on a uniform one, a team that works 40 of 168 hours burns at four times the pace in
 every working hour. The slowest burn is told from the forecast: what the month will come to, at the rate of the last seven days.
-Needs 20 calls in the long window.
+Needs 25 calls in the long window: they come in runs of about ten, and one or two dear runs are no trend.
 
 Source: Google SRE Workbook, chapter 5, multiwindow multi-burn-rate alerts; kubernetes-mixin for the tiers.
 """
@@ -18,7 +18,7 @@ from streams.detectors.statistics import usd
 
 __all__ = ["DETECTOR", "TIERS", "Tier", "judge", "judge_forecast"]
 
-_MIN_SAMPLE: Final = 20
+_MIN_SAMPLE: Final = 25
 _STAKE: Final = 20_000_000
 #: A window must cost so many times what the dearest ordinary ones of the last four weeks did: some teams work in bursts.
 _UNUSUAL: Final = 1.4
@@ -41,9 +41,9 @@ class Tier:
 
 
 TIERS: Final = (
-    Tier(12, 1, 14.4, 0.07, "critical", 1),
-    Tier(72, 6, 6.0, 0.1, "critical", 6),
-    Tier(288, 24, 3.0, 0.1, "warning", 12),
+    Tier(12, 1, 14.4, 0.1, "critical", 1),
+    Tier(72, 6, 6.0, 0.12, "critical", 6),
+    Tier(288, 24, 3.0, 0.12, "warning", 12),
 )
 
 

@@ -1,8 +1,8 @@
 """Context padding: more and more input for the same output.
 
 The mean logarithm of input over output tokens of the last week against the four weeks before. Two signals: the ratio is
-up, and so is the cost of a call, while outcomes per call are not. Never compared across workflows: in Azure's public traces
-the ordinary ratio is 92 for code and 3.6 for conversation. Needs 83 calls for twice the ratio.
+up, and so is the cost of a call, while outcomes per call are not. Never compared across workflows, nor asked of a whole team, where
+it moves with the mixture of its work: in Azure's public traces the ordinary ratio is 92 for code and 3.6 for conversation. Needs 83 calls for twice the ratio.
 
 Source: Azure LLM inference dataset 2023 (microsoft/AzurePublicDataset) for the spread of the ratio.
 """
@@ -10,13 +10,11 @@ Source: Azure LLM inference dataset 2023 (microsoft/AzurePublicDataset) for the 
 from math import exp
 from typing import Final
 
-import numpy as np
-
 from streams.core.findings import Clear, Detector, Finding, Insufficient, Verdict
 from streams.core.history import Feature, History
 from streams.core.policy import DetectorPolicy
 from streams.core.snapshot import Snapshot
-from streams.detectors.statistics import BASELINE_DAYS, about, contrast, middle, tail, usd, wander
+from streams.detectors.statistics import about, contrast, level_change, tail, usd
 
 __all__ = ["DETECTOR"]
 
@@ -26,21 +24,10 @@ _STAKE: Final = 10_000_000
 _SPAN: Final = 7
 
 
-def _change(history: History, frozen_from: int | None = None) -> tuple[float, float, float] | None:
-    """The change of the mean logarithm of the ratio, its ordinary level, and how far it wanders."""
-    sums = history.days[:, [Feature.LOG_RATIO, Feature.CALLS]]
-    running = np.concatenate((np.zeros((1, 2)), np.cumsum(sums, axis=0)))
-    windows = running[_SPAN:] - running[:-_SPAN]
-    newest = len(windows) - 1 - _SPAN
-    if frozen_from is not None:
-        newest = min(newest, len(windows) - 2 - max(0, history.last - frozen_from))
-    index = np.arange(max(0, len(history.days) - history.age, newest - BASELINE_DAYS + 1), newest + 1)
-    index = index[windows[index, 1] >= _MIN_SAMPLE / 4]
-    if len(index) < _SPAN or windows[-1, 1] < _MIN_SAMPLE:
-        return None
-    means = windows[:, 0] / np.maximum(windows[:, 1], 1) / 1000
-    level = middle(means[index])
-    return float(means[-1]) - level, level, wander(means[index], level)
+def _change(history: History, frozen_from: int | None = None) -> tuple[float, float, float, float] | None:
+    return level_change(
+        history, Feature.LOG_RATIO, Feature.CALLS, span=_SPAN, least=_MIN_SAMPLE, frozen_from=frozen_from
+    )
 
 
 def detect(snapshot: Snapshot, params: DetectorPolicy) -> Verdict:
@@ -51,7 +38,7 @@ def detect(snapshot: Snapshot, params: DetectorPolicy) -> Verdict:
     found = _change(snapshot.history, snapshot.frozen_from)
     if found is None:
         return Insufficient(int(calls), _MIN_SAMPLE)
-    change, level, spread = found
+    change, level, spread, _ = found
     measured = ("log input over output",)
 
     def measure(history: History) -> float | None:
@@ -60,7 +47,9 @@ def detect(snapshot: Snapshot, params: DetectorPolicy) -> Verdict:
 
     shift = snapshot.organisation.shift(measured, measure)
     distance = change - shift
-    z = distance / (max(spread, 0.12) ** 2 + 2.0 / calls) ** 0.5
+    # Calls of one run are alike: a run counts as two of them.
+    independent = max(1.0, min(calls, 2 * snapshot.recent(Feature.STARTS, _SPAN)))
+    z = distance / (max(spread, 0.12) ** 2 + 2.0 / independent) ** 0.5
     cost = contrast(snapshot, Feature.SPEND, Feature.CALLS, counted=False)
     prompt = contrast(snapshot, Feature.INPUT, Feature.CALLS, counted=False)
     worth = contrast(snapshot, Feature.ACCEPTED, Feature.SPEND, floor=0.2)
@@ -69,7 +58,7 @@ def detect(snapshot: Snapshot, params: DetectorPolicy) -> Verdict:
     longer = 1.0 if prompt is None else prompt.ratio
     stake = spend * max(0.0, 1 - 1 / dearer)
     no_gain = worth is None or worth.ratio < 0.9
-    score = min(z / 3.5, exp(distance) / _RATIO, longer / 1.4, dearer / 1.4, stake / _STAKE, 2.0 if no_gain else 0.5)
+    score = min(z / 2.7, exp(distance) / _RATIO, longer / 1.4, dearer / 1.4, stake / _STAKE, 2.0 if no_gain else 0.5)
     if score < 1:
         return Clear(max(0.0, score))
     return Finding(
@@ -92,4 +81,5 @@ DETECTOR: Final = Detector(
     next_step="Look at what the prompts of this workflow carry, and whether the cache is hit.",
     min_sample=_MIN_SAMPLE,
     detect=detect,
+    team=False,
 )

@@ -2,21 +2,25 @@
 
 Coverage that changes: calls without a price, or at a price of nothing, without a run, without a person; reported and computed
 costs that part; ids that collide; telemetry that falls silent. The last two days against every two days of the four weeks
-before, so that what a team's weekends are like is known. Days of less than half the usual volume say nothing. Needs 60 calls.
+before, so that what a team's weekends are like is known. Days of less than half the usual volume say nothing. Calls of one run
+are alike: a share must be more than chance would make of as few runs as there were. Silence is that of three days against the
+same days of the weeks before, with what moved the whole organisation taken out: a holiday is nobody's source. Where most calls are
+missing but not all, outcomes that keep coming, and runs of which only pieces are left, tell a source from a quiet week. Needs 60 calls.
 
 Source: Kitchenham and Pfleeger, "Principles of survey research", part 6, on missing data; the rule of extremes is that of a
 Shewhart chart.
 """
 
+from math import exp, log
 from typing import Final
 
 import numpy as np
 
 from streams.core.findings import Clear, Detector, Finding, Insufficient, Verdict
-from streams.core.history import Days, Feature
+from streams.core.history import Days, Feature, History
 from streams.core.policy import DetectorPolicy
 from streams.core.snapshot import Snapshot
-from streams.detectors.statistics import about, middle
+from streams.detectors.statistics import about, binomial_tail, middle, rarity
 
 __all__ = ["DETECTOR"]
 
@@ -27,6 +31,20 @@ _BASELINE: Final = 28
 #: How far a share must have moved from what it was on the whole, and from the most extreme days.
 _MOVED: Final = 0.12
 _BEYOND: Final = 0.06
+#: The chance that so many of the runs are alike, and the least share of them that are so on any day.
+_ALPHA: Final = 0.0001
+_LEAST_SHARE: Final = 0.02
+#: Of what is least in other weeks: calls that are silence, and that are a loss where outcomes are as many as ever.
+_SILENCE: Final = 0.15
+_LOSS: Final = 0.45
+#: Of the ordinary calls of a run, those that are left where single calls are lost.
+_PIECES: Final = 0.42
+#: A day on which a team ordinarily does less of three days' work is no day to miss it on; of others, so many must be silent.
+_ACTIVE: Final = 0.2
+_ACTIVE_DAYS: Final = 2
+#: Outcomes of three days that let a loss be told, and the share of the ordinary ones that must have come.
+_LEAST_OUTCOMES: Final = 8
+_STILL_COME: Final = 0.75
 #: How far the ratio of reported to computed cost must have moved, as a logarithm.
 _PARTED: Final = 0.13
 
@@ -86,11 +104,18 @@ def _moved(before: Days, now: Days, feature: Feature, sign: int) -> tuple[float,
         return 0.0, 0.0, 0.0
     shares = tops[usual] / bottoms[usual]
     ordinary = float(before[:, feature].sum() / max(1.0, before[:, Feature.CALLS].sum()))
+    # Chance is that of so many runs, as calls of one are alike.
+    runs = int(now[:, Feature.STARTS].sum())
     # One heavy run on one day is no change: the lesser of the two days counts.
     each = now[:, feature] / np.maximum(now[:, Feature.CALLS], 1.0)
     observed = float(each.min() if sign > 0 else each.max())
     extreme = float(shares.max() if sign > 0 else shares.min())
-    score = min(sign * (observed - ordinary) / _MOVED, sign * (observed - extreme) / _BEYOND)
+    # The bad side, whichever it is of.
+    bad, usual_bad = (observed, ordinary) if sign > 0 else (1 - observed, 1 - ordinary)
+    chance = binomial_tail(round(bad * runs), runs, max(_LEAST_SHARE, usual_bad))
+    score = min(
+        sign * (observed - ordinary) / _MOVED, sign * (observed - extreme) / _BEYOND, rarity(chance, _ALPHA)
+    )  # fmt: skip
     return score, observed, ordinary
 
 
@@ -110,23 +135,88 @@ def _parted(before: Days, now: Days) -> tuple[float, float, float] | None:
 
 
 def _silent(snapshot: Snapshot) -> Finding | None:
-    """Calls that came on every such three days of the weeks before have all but stopped: longer than a holiday lasts."""
-    values = snapshot.days[:, Feature.CALLS]
-    now = float(values[-_SILENT:].sum())
-    known = [
-        float(values[-_SILENT - 7 * back : len(values) - 7 * back].sum())
-        for back in (1, 2, 3, 4)
-        if snapshot.history.age >= 7 * back + _SILENT
-    ]
-    if len(known) < 2 or values[-_SILENT:].max() > 0.3 * min(known) / _SILENT:
+    """Calls that came on every such three days of the weeks before have stopped, or most of them while outcomes did not.
+
+    Three days are longer than a holiday of one team lasts; those of all are taken out.
+    """
+    history = snapshot.history
+    found = _same_days(history, Feature.CALLS, snapshot.frozen_from)
+    if found is None:
         return None
-    least, usual = min(known), sorted(known)[len(known) // 2]
-    if least < _MIN_SAMPLE or now > 0.15 * least:
+    now, least, usual = found
+    shift = min(0.0, _everyone(snapshot, Feature.CALLS))
+    least, usual = least * exp(shift), usual * exp(shift)
+    if usual < _MIN_SAMPLE or least <= 0 or not _work_days(history):
+        return None
+    values = _of_people(history.days[-_SILENT:])
+    score, why = 0.0, ""
+    if least >= _MIN_SAMPLE and now <= _SILENCE * least and values.max() <= 2 * _SILENCE * least / _SILENT:
+        score = 1.5
+    else:
+        outcomes = _same_days(history, Feature.OUTCOMES, snapshot.frozen_from)
+        if outcomes is not None:
+            came, _, expected = outcomes
+            expected *= exp(min(0.0, _everyone(snapshot, Feature.OUTCOMES)))
+            if expected >= _LEAST_OUTCOMES:
+                score = min(
+                    _LOSS * least / max(now, 1.0), came / (_STILL_COME * expected), _PIECES / _pieces(history), 1.5
+                )  # fmt: skip
+                why = f" while {about(came)} outcomes came where {about(expected)} are"
+    if score < 1:
         return None
     return Finding(
-        score=1.5, days=_SILENT, observed=now, expected=usual, sample_size=int(usual), money_micro_usd=None,
-        evidence={"least_of_other_weeks": least}, summary=f"{about(now)} calls came in three days where {about(usual)} are ordinary.",
+        score=score, days=_SILENT, observed=now, expected=usual, sample_size=int(usual), money_micro_usd=None,
+        evidence={"least_of_other_weeks": least},
+        summary=f"{about(now)} calls came in three days where {about(usual)} are ordinary{why}.",
     )  # fmt: skip
+
+
+def _of_people(days: Days) -> Days:
+    """Calls that no schedule or build set off: those may be switched off, and nothing is wrong."""
+    return days[:, Feature.CALLS] - days[:, Feature.MACHINE]
+
+
+def _same_days(
+    history: History, feature: Feature, frozen_from: int | None = None
+) -> tuple[float, float, float] | None:  # fmt: skip
+    """The sum of three days, and the least and the median of the same days of the four weeks before."""
+    values = _of_people(history.days) if feature == Feature.CALLS else history.days[:, feature]
+    ends = [len(values) - 7 * back for back in (1, 2, 3, 4) if history.age >= 7 * back + _SILENT]
+    if frozen_from is not None:
+        # Weeks that the alert that fires is about are no norm.
+        ends = [end for end in ends if end <= len(values) - max(0, history.last - frozen_from)]
+    known = sorted(float(values[end - _SILENT : end].sum()) for end in ends)
+    if len(known) < 2:
+        return None
+    return float(values[-_SILENT:].sum()), known[0], known[len(known) // 2]
+
+
+def _work_days(history: History) -> bool:
+    """Whether the last three days hold two on which there is ordinarily work: one day off is no silence."""
+    values = _of_people(history.days)
+    end = len(values)
+    usual = [middle(values[[end - back - 7 * week for week in (1, 2, 3, 4)]]) for back in range(1, _SILENT + 1)]
+    return sum(it >= _ACTIVE * sum(usual) > 0 for it in usual) >= _ACTIVE_DAYS
+
+
+def _pieces(history: History) -> float:
+    """Calls for each beginning of work in three days, over those of the four weeks before."""
+    days = history.days
+
+    def size(rows: Days) -> float:
+        return float(rows[:, Feature.CALLS].sum() / max(1.0, rows[:, Feature.STARTS].sum()))
+
+    return max(0.01, size(days[-_SILENT:])) / max(0.01, size(days[-_SILENT - _BASELINE : -_SILENT]))
+
+
+def _everyone(snapshot: Snapshot, feature: Feature) -> float:
+    """How far the median team is above what is ordinary on such days, as a logarithm."""
+
+    def measure(history: History) -> float | None:
+        found = _same_days(history, feature)
+        return None if found is None or found[2] <= 0 else log((found[0] + 0.5) / (found[2] + 0.5))
+
+    return snapshot.organisation.shift(("same days", feature), measure)
 
 
 DETECTOR: Final = Detector(
@@ -134,7 +224,11 @@ DETECTOR: Final = Detector(
     family="data",
     rule="coverage by price, run and id, agreement of costs, and silence, of two days against each two of four weeks",
     silent="coverage within what it was on other days",
-    benign_causes=("an integration that is being moved", "a model that is new to the price book", "a holiday"),
+    benign_causes=(
+        "an integration that is being moved",
+        "a model that is new to the price book",
+        "holidays of this team alone",
+    ),
     next_step="Check the source that reports this team; figures of these days are not to be trusted.",
     min_sample=_MIN_SAMPLE,
     detect=detect,

@@ -3,7 +3,7 @@
 Concentration of a week's tokens, as a Gini coefficient corrected for small groups, and the growth of the upper tenth over that
 of the median, both against the team's own weeks before. A person's identity across weeks does not exist here, by design: only
 order statistics do. Two signals: concentration or lead is up, and outcomes are flat. Needs 20 members in the week: at 20 the
-coefficient's standard deviation is 0.084. Absolute values say nothing: healthy services show 0.76 to 0.86 (ServeGen).
+coefficient's standard deviation is 0.084, so that one week alone says little: it must be so in two of three. Absolute values say nothing: healthy services show 0.76 to 0.86 (ServeGen).
 
 Source: Deltas 2003 on the Gini coefficient in small samples; rank contests: Kräkel, Connelly et al. 2014.
 """
@@ -68,7 +68,7 @@ DETECTOR: Final = Detector(
     next_step="Take down rankings of use, if there are any.",
     min_sample=_MIN_SAMPLE,
     detect=detect,
-    persistence=(1, 1),
+    persistence=(2, 3),
     weekly=True,
     group=20,
     workflow=False,

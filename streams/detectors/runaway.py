@@ -21,12 +21,16 @@ _MIN_SAMPLE: Final = 5
 _STAKE: Final = 2_000_000
 _HOUR_STAKE: Final = 20_000_000
 #: How many times the busiest ordinary hour each of two hours in a row must cost, or each of three.
-_HOUR_RATIOS: Final = (2, 3.5), (3, 1.8)
-#: How often a pattern must have turned, how many ordinary whole runs it must have cost, and how many times the dearest ones.
+_HOUR_RATIOS: Final = (2, 3.5), (3, 2.5)
+#: How often a pattern must have turned, how many ordinary whole runs it must have cost, and how many times the dearest ones;
+#: of several such, any will do. Two calls in turns, or a context that grows for a hundred calls, are no way to work however dear
+#: other runs were; polling is one.
 _LIMITS: Final = {
-    Pattern.REPEATED: (20, 3.0, 1.1), Pattern.PING_PONG: (20, 3.0, 1.1), Pattern.FAILING: (15, 6.0, 1.5),
-    Pattern.GROWING: (60, 12.0, 2.0),
+    Pattern.REPEATED: ((12, 3.0, 1.1),), Pattern.PING_PONG: ((12, 3.0, 0.0),), Pattern.FAILING: ((16, 6.0, 1.5),),
+    Pattern.GROWING: ((60, 12.0, 2.0), (100, 6.0, 0.0)),
 }  # fmt: skip
+#: How many times as much it must have cost where the dearest runs are not known: a workflow of few days.
+_NEW: Final = 3.0
 #: As long as nothing is known of the workflow's runs.
 _UNKNOWN_STAKE: Final = 30_000_000
 _WORDS: Final = {
@@ -44,11 +48,14 @@ def judge_run(watch: Watch, pattern: Pattern, calls: int, spend: int, run_spend:
     long conversations, and some poll.
     """
     typical = watch.typical_run
-    turns, runs, dearest = _LIMITS[pattern]
-    expected = max(_STAKE, runs * typical) if typical > 0 else _UNKNOWN_STAKE
-    score = min(spend / expected, calls / turns)
-    if watch.dearest_run > 0:
-        score = min(score, run_spend / (dearest * watch.dearest_run))
+    known = 1.0 if watch.dearest_run > 0 else _NEW
+    score = 0.0
+    for turns, runs, dearest in _LIMITS[pattern]:
+        expected = known * max(_STAKE, runs * typical) if typical > 0 else _UNKNOWN_STAKE
+        told = min(spend / expected, calls / turns)
+        if watch.dearest_run > 0 and dearest:
+            told = min(told, run_spend / (dearest * watch.dearest_run))
+        score = max(score, told)
     if accepted or score < 1:
         return Clear(min(0.9, score))
     return Finding(

@@ -6,6 +6,7 @@ Windows are whole days, and of a length that holds whole weeks wherever the day 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import erfc, exp, lgamma, log, sqrt
+from statistics import NormalDist
 from typing import Final, cast
 
 import numpy as np
@@ -20,11 +21,14 @@ __all__ = [
     "binomial_tail",
     "contrast",
     "e_process",
+    "excess",
     "flat",
+    "level_change",
     "middle",
     "negative_binomial_tail",
+    "normal_score",
+    "rank_sum",
     "rarity",
-    "sustained",
     "tail",
     "usd",
     "wander",
@@ -36,6 +40,8 @@ BASELINE_DAYS: Final = 28
 _GAP: Final = 4
 #: Ends of windows from which a level and its spread are taken.
 _LEAST_WINDOWS: Final = 8
+#: Windows from which an ordinary level of a mean is taken.
+_LEAST_LEVELS: Final = 7
 #: Ordinary ratios of windows are not known better than this, however quiet the past (natural logarithm).
 _FLOOR: Final = 0.12
 #: From a median absolute deviation to a standard deviation, of a normal distribution.
@@ -155,10 +161,28 @@ def _contrast(
     )  # fmt: skip
 
 
-def sustained(snapshot: Snapshot, num: Feature, den: Feature, level: float) -> int:
-    """On how many of the last seven days a ratio was above a level: what is over in a day or two was a batch, or a storm."""
-    days = snapshot.days[-7:]
-    return int((days[:, num] > level * days[:, den]).sum())
+def level_change(
+    history: History, total: Feature, count: Feature, *, span: int, least: float, frozen_from: int | None = None
+) -> tuple[float, float, float, float] | None:
+    """How far a mean of logarithms has moved from its ordinary level, that level, how far it wanders, and of how many.
+
+    ``total`` sums 1,000 times the logarithm over ``count`` observations. Windows of ``span`` days, against those of the four
+    weeks before the last one; ``least`` observations are needed in it, a quarter of that in others. None where there is too
+    little.
+    """
+    sums = history.days[:, [total, count]]
+    running = np.concatenate((np.zeros((1, 2)), np.cumsum(sums, axis=0)))
+    windows = running[span:] - running[:-span]
+    newest = len(windows) - 1 - span
+    if frozen_from is not None:
+        newest = min(newest, len(windows) - 2 - max(0, history.last - frozen_from))
+    index = np.arange(max(0, DAYS - history.age, newest - BASELINE_DAYS + 1), newest + 1)
+    index = index[windows[index, 1] >= least / 4]
+    if len(index) < _LEAST_LEVELS or windows[-1, 1] < least:
+        return None
+    means = windows[:, 0] / np.maximum(windows[:, 1], 1) / 1000
+    level = middle(means[index])
+    return float(means[-1]) - level, level, wander(means[index], level), float(windows[-1, 1])
 
 
 def binomial_tail(hits: int, trials: int, chance: float) -> float:
@@ -192,6 +216,23 @@ def negative_binomial_tail(n: int, mean: float, dispersion: float = 3.0) -> floa
     return min(1.0, sum(terms))
 
 
+def excess(n: int, mean: float, known: float, dispersion: float = 2.0) -> float:
+    """The probability of at least ``n`` events where ``mean`` are expected after ``known`` earlier ones.
+
+    Counts have ``dispersion`` times Poisson's variance, and an expectation from few events is itself uncertain: the
+    predictive distribution of a Gamma-Poisson model, which is negative binomial.
+    """
+    if n <= 0 or mean <= 0:
+        return 1.0
+    shape = 1 / (dispersion / (known + 0.5) + (dispersion - 1) / mean)
+    chance = shape / (shape + mean)
+    below = sum(
+        exp(lgamma(k + shape) - lgamma(shape) - lgamma(k + 1) + shape * log(chance) + k * log(1 - chance))
+        for k in range(n)
+    )  # fmt: skip
+    return min(1.0, max(1e-12, 1 - below))
+
+
 def e_process(observed: float, expected: float, prior: float = 2.0) -> float:
     """The logarithm of the evidence that a count runs above what is expected, valid whenever one looks.
 
@@ -215,6 +256,23 @@ def rarity(chance: float, alpha: float) -> float:
 def tail(z: float) -> float:
     """The probability that a standard normal variable exceeds ``z``."""
     return 0.5 * erfc(z / sqrt(2))
+
+
+def rank_sum(values: Days, others: Days) -> float:
+    """How much higher values are than others, by their ranks alone, in standard deviations; bursts of a day weigh one day.
+
+    Source: Mann and Whitney, "On a test of whether one of two random variables is stochastically larger", 1947.
+    """
+    n, m = len(values), len(others)
+    if not n or not m:
+        return 0.0
+    above = float((values[:, None] > others[None, :]).sum() + (values[:, None] == others[None, :]).sum() / 2)
+    return (above - n * m / 2) / sqrt(n * m * (n + m + 1) / 12)
+
+
+def normal_score(chance: float) -> float:
+    """The inverse of :func:`tail`: how many standard deviations a normal variable exceeds with that probability."""
+    return -NormalDist().inv_cdf(min(max(chance, 1e-12), 1 - 1e-12))
 
 
 def about(value: float) -> str:

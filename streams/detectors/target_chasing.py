@@ -61,7 +61,7 @@ def detect(snapshot: Snapshot, params: DetectorPolicy) -> Verdict:
     chance, above, below, share, kind, back = best
     observed = above / (above + below)
     outcomes = contrast(snapshot, Feature.ACCEPTED, None)
-    score = min(2.0, rarity(chance, params.alpha or _ALPHA), observed / 0.75, 2.0 if flat(outcomes) else 0.5)
+    score = min(2.0, rarity(chance, params.alpha or _ALPHA), observed / 0.7, 2.0 if flat(outcomes) else 0.5)
     if score < 1:
         return Clear(max(0.0, score))
     spend = snapshot.recent(Feature.SPEND, 7 * back)

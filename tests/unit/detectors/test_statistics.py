@@ -13,8 +13,11 @@ from streams.detectors.statistics import (
     binomial_tail,
     contrast,
     e_process,
+    excess,
+    level_change,
     negative_binomial_tail,
-    sustained,
+    normal_score,
+    rank_sum,
     tail,
     usd,
 )
@@ -199,11 +202,44 @@ def test_the_organisation_s_movement_needs_teams_enough() -> None:
     assert ORGANISATION.shift("nothing", lambda _: None) == 0
 
 
-def test_days_above_a_level_are_counted_one_by_one() -> None:
+def test_ranks_weigh_days_and_not_their_bursts() -> None:
+    ordinary = np.array([0.1, 0.2, 0.15, 0.12, 0.18, 0.11, 0.13, 0.16])
+    assert rank_sum(ordinary, ordinary) == 0
+    assert rank_sum(ordinary + 1, ordinary) == -rank_sum(ordinary, ordinary + 1) > 3
+    burst = ordinary.copy()
+    burst[3] = 100.0
+    assert rank_sum(burst, ordinary) < 1
+    assert rank_sum(ordinary[:0], ordinary) == 0
+
+
+@pytest.mark.parametrize("known", [5.0, 1e9])
+def test_an_excess_is_negative_binomial_and_knows_how_little_it_rests_on(known: float) -> None:
+    mean, dispersion = 8.0, 2.0
+    tails = np.array([excess(n, mean, known, dispersion) for n in range(400)])
+    assert tails[0] == 1
+    chances = -np.diff(tails)
+    expected = sum(n * chance for n, chance in enumerate(chances))
+    assert expected == pytest.approx(mean, rel=1e-3)
+    variance = sum((n - mean) ** 2 * chance for n, chance in enumerate(chances))
+    assert variance == pytest.approx(dispersion * mean + dispersion * mean**2 / (known + 0.5), rel=1e-2)
+
+
+@pytest.mark.parametrize("z", [-2.0, 0.0, 1.0, 3.1, 6.0])
+def test_a_normal_score_is_the_inverse_of_a_tail(z: float) -> None:
+    assert normal_score(tail(z)) == pytest.approx(z, abs=1e-6)
+
+
+def test_a_level_of_logarithms_moves_with_the_mean() -> None:
     rows = quiet()
-    rows[-7:, Feature.FINGERPRINTED] = 100
-    rows[-7:, Feature.REPEATS] = [9, 11, 10, 50, 0, 99, 11]
-    assert sustained(snapshot(rows), Feature.REPEATS, Feature.FINGERPRINTED, 0.1) == 4
+    still = level_change(history(rows), Feature.LOG_CYCLE, Feature.CYCLES, span=7, least=8)
+    rows[-7:, Feature.LOG_CYCLE] += np.round(1000 * log(2) * rows[-7:, Feature.CYCLES])
+    moved = level_change(history(rows), Feature.LOG_CYCLE, Feature.CYCLES, span=7, least=8)
+    assert still is not None
+    assert moved is not None
+    assert moved[0] - still[0] == pytest.approx(log(2), abs=1e-3)
+    assert moved[1:] == pytest.approx(still[1:])
+    rows[-7:, Feature.CYCLES] = 1
+    assert level_change(history(rows), Feature.LOG_CYCLE, Feature.CYCLES, span=7, least=8) is None
 
 
 # ---------------------------------------------------------------------------------------------------------------- money
