@@ -48,7 +48,8 @@ _WHICH: Final = np.array([[1], [2], [3], [4]], np.uint64) << np.uint64(16)
 
 def numbers(said: list[str]) -> tuple[Hashes, Hashes]:
     """Fingerprints as numbers, and for each whether it has bands, 1 or 0; one that has none stands for itself alone."""
-    found = _hex("".join(said), len(said))
+    # Each of its own length first: what is joined must not be cut elsewhere than it was put together.
+    found = _hex("".join(said), len(said)) if {*map(len, said)} <= {_DIGITS} else None
     if found is not None:
         return found, np.ones(len(said), np.uint64)
     found, banded = np.zeros(len(said), np.uint64), np.zeros(len(said), np.uint64)

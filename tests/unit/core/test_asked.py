@@ -180,6 +180,18 @@ def test_the_place_of_a_workflow_survives_many_others(monkeypatch: pytest.Monkey
     assert kept.take(*(event("x", workflow=name) for name in names)) == [1] * 20
 
 
+def test_lengths_that_make_up_for_each_other_are_not_taken_for_digits_of_others() -> None:
+    """Eight digits and 24 are as many as twice 16, and say the same in one slice as in two."""
+    short, long = event("a" * 8), event("b" * 24)
+    at_once, apart = Kept(), Kept()
+    at_once.take(short, long)
+    apart.take(short)
+    apart.take(long)
+    for said in ("c" * 16, "a" * 8 + "b" * 8):
+        assert at_once.take(event(said)) == apart.take(event(said)) == [0]
+    assert at_once.take(long) == apart.take(long) == [1]
+
+
 def test_equal_calls_of_a_run_have_equal_numbers() -> None:
     kept = Kept()
     kept.take(event(SIMHASH), event(flipped(SIMHASH, 1)), event(flipped(SIMHASH, 60)), event("x"), event())
