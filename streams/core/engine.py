@@ -257,8 +257,7 @@ class Engine:
                 if at >= tick_at:
                     self._stopwatch("aggregate")
                     rows.touched(touched)
-                    for _ in watermark.approach(at, Window.DAY, self._params.horizon_ms + 3 * Window.WEEK):
-                        self._tick()
+                    self._approach(at)
                     watermark.observe(at)
                     self._tick()
                     touched, tick_at, bucket = [], self._tick_at(), -1
@@ -376,6 +375,8 @@ class Engine:
             self._arrived_ms = now_ms
         idle_for = now_ms - self._arrived_ms
         if idle_for >= self._params.idle_ms:
+            # It may have been for months: those in which nobody read it.
+            self._approach(self.watermark.idle_until(idle_for, now_ms))
             self.watermark.idle(idle_for, now_ms)
             if self._closer.due:
                 self._tick()
@@ -395,6 +396,11 @@ class Engine:
         self._closer.finish(self._effects)
         if self._detect is not None:
             self._detect.finish(mark.newest_ms, self._effects, settled=settle)
+
+    def _approach(self, at_ms: int) -> None:
+        """Let what is due before an event time come due in its order."""
+        for _ in self.watermark.approach(at_ms, Window.DAY, self._params.horizon_ms + 3 * Window.WEEK):
+            self._tick()
 
     def _tick(self) -> None:
         """What happens whenever the watermark passes a 5-minute border."""

@@ -121,7 +121,8 @@ class Watermark:
         nothing is left that could: from there on it may pass at once.
         """
         if self.newest_ms:
-            start = self.value_ms
+            # From the last border: how far it has passed that depends on how the log was cut into slices.
+            start = self.value_ms // BASE_MS * BASE_MS
             end = min(occurred_at_ms - self.lateness_ms, start + most_ms)
             for value_ms in range(start + step_ms, end, step_ms):
                 self._raise_to(value_ms)
@@ -130,8 +131,12 @@ class Watermark:
     def idle(self, idle_for_ms: int, now_ms: int) -> None:
         """Let time pass in a partition that has had no record for ``idle_for_ms``."""
         if self.newest_ms:
-            self._raise_to(min(self.newest_ms + idle_for_ms, max(now_ms, self.newest_ms)) - self.lateness_ms)
+            self._raise_to(self.idle_until(idle_for_ms, now_ms) - self.lateness_ms)
         self.closing_ms = max(self.closing_ms, now_ms - self.lateness_ms)
+
+    def idle_until(self, idle_for_ms: int, now_ms: int) -> int:
+        """The event time up to which :meth:`idle` lets time pass."""
+        return min(self.newest_ms + idle_for_ms, max(now_ms, self.newest_ms))
 
     def _raise_to(self, value_ms: int) -> None:
         self.value_ms = max(self.value_ms, value_ms)

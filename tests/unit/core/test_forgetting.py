@@ -93,6 +93,20 @@ def test_what_was_due_in_a_silence_is_told_before_it_is_forgotten(days: int, act
     assert week.cohort_orphan_spend_micro_usd == 500
 
 
+@pytest.mark.parametrize("days", [12, 36, 60, 400])
+@pytest.mark.parametrize("actors", [False, True])
+def test_what_was_due_while_nobody_read_is_told_before_it_is_forgotten(days: int, actors: bool) -> None:
+    """A worker that comes back after months to a partition without a new record lets all of them pass at once."""
+    run = EngineRun(outcomes_expected={"payments": True}, idle_ms=1)
+    for number in range(6):
+        actor = f"person-{number}" if actors else None
+        at = MONDAY + number * MINUTE
+        run.feed(usage(str(number), at, run_id=f"r{number}", cost_micro_usd=100, actor=actor), now=MONDAY + HOUR)
+    run.crash()
+    run.idle(MONDAY + HOUR + days * DAY)
+    assert run.latest["payments", None, WEEK, MONDAY].cohort_spend_micro_usd == 600
+
+
 def test_time_passes_at_once_where_nothing_can_be_left() -> None:
     run = EngineRun()
     run.feed(usage("1", MONDAY))

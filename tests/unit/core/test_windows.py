@@ -144,3 +144,15 @@ def test_a_restored_watermark_is_where_it_was() -> None:
     mark = Watermark(10 * MINUTE, MONDAY, MONDAY - MINUTE, MONDAY + MINUTE)
     mark.observe(MONDAY + 1)
     assert readings(mark) == (MONDAY + 1, MONDAY - MINUTE, MONDAY + MINUTE)
+
+
+def test_the_steps_to_a_far_event_do_not_follow_from_how_the_log_was_cut() -> None:
+    """Events since the last border have been observed, or not yet."""
+    steps = []
+    for cut in (False, True):
+        mark = Watermark(0)
+        mark.observe(MONDAY + MINUTE)
+        if cut:
+            mark.observe(MONDAY + 3 * MINUTE)
+        steps.append([*mark.approach(MONDAY + 2 * Window.DAY + 2 * MINUTE, Window.DAY, 50 * Window.DAY)])
+    assert steps[0] == steps[1] == [MONDAY + Window.DAY, MONDAY + 2 * Window.DAY]
