@@ -109,7 +109,11 @@ def _tells_nobody(kind: str, actor: str | None) -> bool:
     """Whether a kind is a name as kinds have, and holds nothing of the actor's."""
     if not _NAME.fullmatch(kind):
         return False
-    parts = _PARTS.findall((actor or "").casefold())
+    person = (actor or "").casefold()
+    parts = _PARTS.findall(person)
+    # Of one with short parts alone, all of it.
+    if not parts and person and (person in kind or kind in person):
+        return False
     return not any(part in kind or kind in part for part in parts)
 
 

@@ -68,6 +68,8 @@ def test_empty_optional_texts_are_unknown() -> None:
         ({"kind": "merged by ada@example.com"}, Reason.UNKNOWN_KIND, "field kind is another text,"),
         ({"kind": "merged_by_ada", "actor": "Ada@example.com"}, Reason.UNKNOWN_KIND, "field kind is another text,"),
         ({"kind": "example", "actor": "ada@example.com"}, Reason.UNKNOWN_KIND, "field kind is another text,"),
+        ({"kind": "bo.li", "actor": "Bo.Li"}, Reason.UNKNOWN_KIND, "field kind is another text,"),
+        ({"kind": "by_bo.li", "actor": "bo.li"}, Reason.UNKNOWN_KIND, "field kind is another text,"),
         ({"verdict": "fine"}, Reason.UNKNOWN_VALUE, "field verdict"),
         ({"outcome_id": ""}, Reason.EMPTY, "field outcome_id is empty"),
         ({"team": None}, Reason.MISSING_FIELD, "field team is missing"),
