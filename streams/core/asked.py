@@ -1,8 +1,8 @@
 """What was asked before: whether a call repeats one of its workflow of the same UTC day or of the day before.
 
 A fingerprint of 16 hex digits is a SimHash: those of nearly the same text differ in few of its 64 bits, those of others in
-about half. It is cut into four bands, and compared with those remembered of each day, one a band: with three
-bits that differ at least one band is the same, with five in three of four cases. More than eight bits are another text,
+about half. It is looked up as a whole, and by four bands that it is cut into: with three bits that differ at least one
+band is the same, with five in three of four cases. Of each day one fingerprint is remembered a band. More than eight bits are another text,
 whatever band they share; in a busy workflow many do. What repeats nothing of its own day is remembered under each of its
 bands that is free. Other fingerprints are equal or not. Sources: Manku, Jain and Das Sarma, WWW 2007, for bands; eight
 bits because prompts are short: one edited word in forty turns more than three bits in half of all cases.
@@ -22,13 +22,14 @@ from streams.core.bloom import Hashes
 from streams.core.dedupe_arrays import ArrayMemory
 from streams.core.events import UsageEvent
 
-__all__ = ["ASK", "BANDS", "NEAR_BITS", "NONE", "Asked", "bands", "marks", "numbers"]
+__all__ = ["ASK", "MARKS", "NEAR_BITS", "NONE", "Asked", "bands", "marks", "numbers"]
 
 #: Answers beside 0 and 1: the event has no fingerprint; it must be asked for.
 NONE: Final = -1
 ASK: Final = 2
 
-BANDS: Final = 4
+#: What is looked up of a fingerprint: the whole and four bands.
+MARKS: Final = 5
 #: Bits in which fingerprints of one text may differ.
 NEAR_BITS: Final = 8
 Found = npt.NDArray[np.bool_]
@@ -38,6 +39,7 @@ _DIGITS: Final = 16
 #: Workflows whose hashes are kept at hand.
 _MOST_PLACES: Final = 100_000
 #: Odd, and random.
+_OF_WHOLE: Final = np.uint64(0xA0761D6478BD642F)
 _OF_BAND: Final = np.uint64(0x9E3779B97F4A7C15)
 _OF_DAY: Final = np.uint64(0xD1B54A32D192ED03)
 _SHIFTS: Final = np.array([[48], [32], [16], [0]], np.uint64)
@@ -63,10 +65,9 @@ def numbers(said: list[str]) -> tuple[Hashes, Hashes]:
 
 
 def bands(said: Hashes, banded: Hashes) -> Hashes:
-    """What is looked up of fingerprints, in four lines; 0 in those that one without bands does not have."""
-    cut = (((said >> _SHIFTS) & _BAND) | _WHICH) * banded
-    cut[0] += said * (np.uint64(1) - banded)
-    return cut
+    """What is looked up of fingerprints, in five lines: the whole, then its bands, 0 for one that has none."""
+    whole = (said * _OF_WHOLE) | np.uint64(1)
+    return np.concatenate((whole[np.newaxis], (((said >> _SHIFTS) & _BAND) | _WHICH) * banded))
 
 
 def marks(cut: Hashes, places: Hashes, days: Hashes) -> Hashes:
@@ -99,8 +100,8 @@ class Asked:
         #: Of those events of the slice that have fingerprints: which line of the arrays is theirs, and the arrays.
         self._line: list[int] = []
         self._said: Hashes = np.zeros(0, np.uint64)
-        self._marks: Hashes = np.zeros((2 * BANDS, 0), np.uint64)
-        self._known: Found = np.zeros((2 * BANDS, 0), np.bool_)
+        self._marks: Hashes = np.zeros((2 * MARKS, 0), np.uint64)
+        self._known: Found = np.zeros((2 * MARKS, 0), np.bool_)
         self._yesterday: Found = np.zeros(0, np.bool_)
         self._here: dict[int, int] = {}
 
@@ -129,10 +130,10 @@ class Asked:
         known, words = self.memory.known(self._marks.ravel())
         self._known = known.reshape(self._marks.shape)
         near = self._known & (np.bitwise_count(words.reshape(self._marks.shape) ^ self._said) <= NEAR_BITS)
-        self._yesterday = near[BANDS:].any(axis=0)
+        self._yesterday = near[MARKS:].any(axis=0)
         ask = _shared(self._marks) | self._yesterday
-        answers = np.where(near[:BANDS].any(axis=0), 1, np.where(ask, ASK, 0)).tolist()
-        first = cut[0].tolist()
+        answers = np.where(near[:MARKS].any(axis=0), 1, np.where(ask, ASK, 0)).tolist()
+        first = np.where(banded == 1, cut[1], cut[0]).tolist()
         self.answers = [NONE if line < 0 else answers[line] for line in lines]
         self.first = [0 if line < 0 else first[line] for line in lines]
 
@@ -141,16 +142,16 @@ class Asked:
         line, here = self._line[place], self._here
         said: int = self._said[line].item()
         marks: list[int] = self._marks[:, line].tolist()
-        for mark in marks[:BANDS]:
+        for mark in marks[:MARKS]:
             word = here.get(mark)
             if word is not None and (word ^ said).bit_count() <= NEAR_BITS:
                 return 1
-        for mark, known in zip(marks[:BANDS], self._known[:BANDS, line].tolist(), strict=True):
+        for mark, known in zip(marks[:MARKS], self._known[:MARKS, line].tolist(), strict=True):
             if mark and not known:
                 here.setdefault(mark, said)
         if self._yesterday[line]:
             return 1
-        for mark in marks[BANDS:]:
+        for mark in marks[MARKS:]:
             word = here.get(mark)
             if word is not None and (word ^ said).bit_count() <= NEAR_BITS:
                 return 1
@@ -162,8 +163,8 @@ class Asked:
         By events that were counted: those of :meth:`repeats`, and those of the given places, which were answered 0.
         """
         lines = [self._line[place] for place in counted]
-        marks = self._marks[:BANDS, lines]
-        new = ~self._known[:BANDS, lines] & (marks != 0)
+        marks = self._marks[:MARKS, lines]
+        new = ~self._known[:MARKS, lines] & (marks != 0)
         words = np.broadcast_to(self._said[lines], marks.shape)
         if not self._here:
             self.memory.add(marks[new], words[new])

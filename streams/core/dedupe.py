@@ -25,6 +25,8 @@ __all__ = ["Memory"]
 
 _TAIL: Final = 4_096
 _PAGE: Final = 4_096
+#: Pages of sealed segments kept at hand, of 32 or 64 KiB each: what repeats is often asked for again.
+_MOST_PAGES: Final = 64
 #: Members kept in the dict before they are sorted into the middle array, and there before they go to the main one:
 #: each merge then moves at most 16 times what it adds.
 _FRESH: Final = 16_384
@@ -63,6 +65,7 @@ class Memory:
         self._capacity = min(capacity, max_members // 4)
         self._max_members = max_members
         self._sealed: list[_Sealed] = []
+        self._pages: dict[bytes, Hashes] = {}
         self._number = 0
         self._reset_open()
         self._load()
@@ -106,9 +109,20 @@ class Memory:
             candidates = np.flatnonzero(segment.bloom.may_hold(asked))
             pages = _page_of(asked[candidates], segment.page_bits)
             for page in np.unique(pages):
-                data = self._store.get(self._key(b"p", segment.number, int(page)))
-                if data is not None:
-                    yield self._unpack(data), candidates[pages == page]
+                members = self._page(self._key(b"p", segment.number, int(page)))
+                if members is not None:
+                    yield members, candidates[pages == page]
+
+    def _page(self, key: bytes) -> Hashes | None:
+        """A page, which never changes once it is written; the one that was read first gives way."""
+        members = self._pages.get(key)
+        if members is None:
+            data = self._store.get(key)
+            if data is not None:
+                if len(self._pages) >= _MOST_PAGES:
+                    del self._pages[next(iter(self._pages))]
+                members = self._pages[key] = self._unpack(data)
+        return members
 
     def drain(self, newest_ms: int, watermark_ms: int, writes: Writes) -> None:
         """Write what was added since the last drain, none of it newer than ``newest_ms``; seal and drop what is due."""

@@ -9,8 +9,8 @@ The rules, per partition and in log order:
   tokens, output tokens and, within 900 s, on the time; otherwise both count.
 * A call repeats one that is remembered of its workflow, of its UTC day or the one before, if their fingerprints are equal,
   or if both are 16 hex digits, agree in four of them at the same place, the first, fifth, ninth or thirteenth on, and
-  differ in eight bits at the most. A call that repeats none of its own day is remembered of it, under each four digits
-  under which no other is.
+  differ in eight bits at the most. A call that repeats none of its own day is remembered of it, as a whole and under each
+  four digits under which no other is.
 * The watermark is the newest event time less the lateness. An event is too late if its 5-minute window ended a grace
   before the last 5-minute border that the watermark has passed.
 
@@ -181,9 +181,9 @@ class Expected(Fates):
         said = event["prompt_fingerprint"] or ""
         if not said:
             return False
-        texts = [said[at : at + 4] for at in (0, 4, 8, 12)] if _SIMHASH.fullmatch(said) else [said]
-        day, first = event["occurred_at"] // DAY_MS, int(len(texts) == 4)
-        parts = [(event["team"], event["workflow"], day, place, text) for place, text in enumerate(texts, start=first)]
+        texts = [said] + ([said[at : at + 4] for at in (0, 4, 8, 12)] if _SIMHASH.fullmatch(said) else [])
+        day = event["occurred_at"] // DAY_MS
+        parts = [(event["team"], event["workflow"], day, place, text) for place, text in enumerate(texts)]
         if any(_near(self.prompts.get(part), said) for part in parts):
             return True
         yesterday = [(team, workflow, day - 1, place, text) for team, workflow, day, place, text in parts]

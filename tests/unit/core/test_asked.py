@@ -200,3 +200,14 @@ def test_equal_calls_of_a_run_have_equal_numbers() -> None:
     assert first[4] == 0
     assert all(first[:4])
     assert all(isinstance(number, int) and not isinstance(number, np.integer) for number in first)
+
+
+def test_the_same_prompt_is_found_however_many_share_its_bands() -> None:
+    """All bands of a day are taken one day; what is asked for the second time is found as a whole."""
+    kept, noise = Kept(), Random(5)
+    said = [
+        f"{noise.getrandbits(3) << 48 | noise.getrandbits(3) << 32 | number << 16 | number % 7:016x}"
+        for number in range(900)
+    ]
+    fresh = [text for text, repeat in zip(said, kept.take(*map(event, said)), strict=True) if not repeat]
+    assert kept.take(*map(event, fresh)) == [1] * len(fresh)
