@@ -18,6 +18,8 @@ from streams.detectors.statistics import about, contrast, tail
 __all__ = ["DETECTOR"]
 
 _MIN_SAMPLE: Final = 20
+#: How many times as many defects and incidents for each accepted outcome mean that more breaks.
+_BREAKS: Final = 1.4
 
 
 def detect(snapshot: Snapshot, params: DetectorPolicy) -> Verdict:
@@ -35,7 +37,10 @@ def detect(snapshot: Snapshot, params: DetectorPolicy) -> Verdict:
     reviewed = contrast(snapshot, Feature.UNREVIEWED, Feature.REVIEWABLE, floor=0.2)
     if reviewed is not None and snapshot.recent(Feature.REVIEWABLE, 7) >= _MIN_SAMPLE / 2:
         signs["unreviewed"] = min(reviewed.z / 3, reviewed.ratio / 1.7, reviewed.observed / 0.3)
-    back = contrast(snapshot, Feature.REOPENED, Feature.ACCEPTED, floor=0.2)
+    # Where more breaks as well, what comes back is quality that falls: another detector's.
+    broken = contrast(snapshot, (Feature.DEFECTS, Feature.INCIDENTS), Feature.ACCEPTED, floor=0.2)
+    breaks = broken is not None and broken.ratio >= _BREAKS
+    back = None if breaks else contrast(snapshot, Feature.REOPENED, Feature.ACCEPTED, floor=0.2)
     if back is not None:
         signs["undone"] = min(back.z / 3.5, back.ratio / 2.0, back.observed / 0.2, back.n / 10)
     evals = contrast(snapshot, Feature.EVALS_PASSED, Feature.EVALS, floor=0.08)
@@ -45,7 +50,7 @@ def detect(snapshot: Snapshot, params: DetectorPolicy) -> Verdict:
     kind = signs.get(best, 0.0)
     score = min(accepted.z / 2.2, accepted.ratio / 1.4, kind)
     chance = tail(accepted.z)
-    reopened = contrast(snapshot, Feature.REOPENED, Feature.ACCEPTED, floor=0.25)
+    reopened = None if breaks else contrast(snapshot, Feature.REOPENED, Feature.ACCEPTED, floor=0.25)
     if reopened is not None and score < 1:
         # Resolved, reopened, resolved again: the number need not go up.
         again = min(reopened.z / 3.5, reopened.ratio / 2.0, reopened.observed / 0.2, reopened.n / 8)
