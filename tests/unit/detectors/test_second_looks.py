@@ -169,3 +169,14 @@ def test_slower_work_and_more_defects_are_one_sign_and_each_alone_less() -> None
     still = quiet()
     still[-14:, Feature.LOG_CYCLE] += 800 * still[-14:, Feature.CYCLES]
     assert not isinstance(ask("quality_erosion", snapshot(still, workflow=None)), Finding)
+
+
+def test_tickets_that_come_back_are_gaming_unless_more_breaks_as_well() -> None:
+    rows = quiet()
+    for feature in (Feature.ACCEPTED, Feature.OUTCOMES):
+        rows[-7:, feature] *= 2
+    rows[:, Feature.REOPENED] = 1
+    rows[-7:, Feature.REOPENED] = np.round(0.4 * rows[-7:, Feature.ACCEPTED])
+    assert isinstance(ask("outcome_gaming", snapshot(rows)), Finding)
+    rows[-7:, Feature.DEFECTS] *= 4
+    assert not isinstance(ask("outcome_gaming", snapshot(rows)), Finding)
