@@ -17,10 +17,10 @@ from aiohttp import HttpVersion11, web
 from streams.clock import Clock
 from streams.ingest import answers
 from streams.ingest.gate import Admitted, Gate
-from streams.ingest.inflating import ENCODINGS
 from streams.ingest.keeping import Keeper, NoRoom
 from streams.ingest.reading import BodyLimits, Memory, read_body, too_large
 from streams.ingest.refusing import HttpRefusal, come_back
+from streams.ingest.routing import check_content_type, content_type_of, encoding_of, nowhere, told
 from streams.ingest.taking import Taken, Taker
 from streams.sources.catalogue import Route, Source, routes
 from streams.sources.contract import Context
@@ -37,10 +37,6 @@ _LONG_BYTES: Final = 256 * 1024
 _LONG_COMPRESSED_BYTES: Final = 16 * 1024
 #: Set aside for a body whose length is not said beforehand.
 _UNKNOWN_BYTES: Final = 1024 * 1024
-#: Not even a decoder is told these.
-_WITHHELD: Final = frozenset({"authorization", "cookie", "proxy-authorization"})
-#: Names of one encoding that clients use beside the registered one.
-_SAME_ENCODING: Final = {"x-gzip": "gzip", "": "identity"}
 _INCOMPLETE: Final = HttpRefusal(400, "incomplete", "the body ended before its end: send it again")
 _BUG: Final = HttpRefusal(500, "internal", "the service failed on this request, which is a bug: report it")
 
@@ -87,12 +83,12 @@ class Service:
         began = loop.time()
         source, route = self._routes.get(request.path, (None, None))
         name = source.name if source else NO_SOURCE
-        content_type = _content_type(request, route)
+        content_type = content_type_of(request.headers.get("Content-Type", ""), route)
         length = _Length()
         answer = route.answer if route else None
         try:
             if source is None or route is None:
-                raise self._nowhere(request.path)
+                raise nowhere(request.path, self._routes)
             reply = await self._take(request, source, route, content_type, length)
         except HttpRefusal as refusal:
             reply = answers.refused(answer, content_type, refusal)
@@ -114,12 +110,8 @@ class Service:
         now_ms = self._parts.clock.now_ms()
         headers = {name.lower(): value for name, value in request.headers.items()}
         admitted = self._parts.gate.admit_by_header(source, headers, now_ms)
-        encoding = _encoding(headers)
-        if route.content_types and content_type not in route.content_types:
-            raise HttpRefusal(
-                415, "content_type", f"{route.path} takes {' or '.join(route.content_types)}: send it, and say so in "
-                "Content-Type",
-            )  # fmt: skip
+        encoding = encoding_of(headers)
+        check_content_type(route, content_type)
         said = request.content_length
         if said is not None and said > self._limits.max_body_bytes:
             raise too_large(self._limits.max_body_bytes)
@@ -132,8 +124,7 @@ class Service:
             length.value = len(body)
             if admitted is None:
                 admitted = self._by_signature(source, body, encoding, headers, now_ms)
-            known = {name: value for name, value in headers.items() if name not in _WITHHELD}
-            context = Context(now_ms, route.path, content_type, known)
+            context = Context(now_ms, route.path, content_type, told(headers))
             result = await self._records(source, route, body, encoding, context, admitted)
             del body
             share.count(sum(len(record.key) + len(record.value) for record in result.records))
@@ -167,12 +158,6 @@ class Service:
         except NoRoom as error:
             raise come_back(str(error)) from error
 
-    def _nowhere(self, path: str) -> HttpRefusal:
-        known = ", ".join(self._routes)
-        stripped = path.rstrip("/")
-        hint = f"did you mean {stripped}?" if stripped in self._routes else f"there are {known}"
-        return HttpRefusal(404, "path", f"nothing is taken at this path: {hint}")
-
 
 class _Length:
     """How long the body was, once it is known."""
@@ -189,26 +174,6 @@ async def _invite(request: web.BaseRequest) -> None:
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         # Or the answer would be taken for one that has begun.
         request.writer.output_size = 0
-
-
-def _content_type(request: web.BaseRequest, route: Route | None) -> str:
-    """The media type that is said, in lower case and without parameters; the route's first where none is."""
-    said = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    if said:
-        return said
-    return route.content_types[0] if route and route.content_types else ""
-
-
-def _encoding(headers: Mapping[str, str]) -> str:
-    said = headers.get("content-encoding", "").strip().lower()
-    encoding = _SAME_ENCODING.get(said, said)
-    if encoding not in ENCODINGS:
-        known = ", ".join(name for name in ENCODINGS if name != "identity")
-        raise HttpRefusal(
-            415, "encoding", f"this Content-Encoding is not understood: send one of {known}, or none",
-            {"Accept-Encoding": known},
-        )  # fmt: skip
-    return encoding
 
 
 def _counts(result: Taken, kept_in: KeptIn | None) -> TakenCounts:
