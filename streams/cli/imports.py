@@ -1,4 +1,4 @@
-"""``assay import``: recorded traces and tables as events, all of a file or nothing of it."""
+"""``assay import``: files of other systems as events; here traces and tables, all of a file or nothing of it."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator
@@ -31,6 +31,17 @@ _OUTPUT: Final = click.Path(path_type=Path, dir_okay=False)
 #: A Monday: nothing in the table says when its runs were.
 _SWEBENCH_START_MS: Final = 1_767_571_200_000
 _T = TypeVar("_T")
+#: The sources of the register that files can be had from; the register itself is slow to import.
+_SOURCES: Final = {
+    "litellm": "LiteLLM",
+    "otlp": "OpenTelemetry, Claude Code, Codex CLI, Gemini CLI",
+    "langfuse": "Langfuse",
+    "promptfoo": "promptfoo",
+    "github": "GitHub",
+    "jira": "Jira",
+    "pagerduty": "PagerDuty",
+    "events": "events of your own, bare or as CloudEvents",
+}
 
 
 @click.group(
@@ -38,16 +49,23 @@ _T = TypeVar("_T")
     cls=AssayGroup,
     context_settings=CONTEXT_SETTINGS,
     examples=(
-        "assay import azure-trace AzureLLMInferenceTrace_code.csv --usage usage.jsonl",
+        "assay import litellm spend_logs.jsonl --dry-run",
+        "assay import langfuse observations.jsonl scores.jsonl --brokers 127.0.0.1:9092 --pseudonym-key-file key",
+        "assay import request body.json --path /v1/logs --header 'content-type: application/json'",
         "assay import swebench costs.csv --usage usage.jsonl --outcomes outcomes.jsonl",
     ),
     lazy={
+        **{
+            name: Lazy(f"streams.cli.import_sources:{name}", f"Import files of {title}.")
+            for name, title in _SOURCES.items()
+        },
+        "request": Lazy("streams.cli.import_request:request", "Put one captured request through ingest's route."),
         "azure-trace": Lazy("streams.cli.imports:azure_trace", "Import a CSV of Azure's LLM inference traces."),
         "swebench": Lazy("streams.cli.imports:swebench", "Import a CSV of SWE-bench's costs and results."),
     },
 )
 def imports() -> None:
-    """Turn recorded traces and tables into events."""
+    """Turn files of other systems into events."""
 
 
 @command(

@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 from streams.sources import cloudevents, github, jira, langfuse, linear, litellm, pagerduty, promptfoo
 from streams.sources.contract import Decode, Refused
 from streams.sources.otlp import decoding as otlp
-from streams.sources.signatures import Scheme, verifier
+from streams.sources.signatures import Scheme, Verifier, verifier
 
 __all__ = ["SOURCES", "Answer", "Reply", "Route", "Source", "Verify", "routes"]
 
@@ -53,7 +53,8 @@ class Source(NamedTuple):
 
     ``name`` is what commands, credentials and metrics call it; events carry the more exact names that the decoder gives.
     ``verify`` is set where the system signs what it posts. ``files`` says in which forms a file of it can be read,
-    empty where it cannot.
+    empty where it cannot. ``lines_together`` is how many lines of a file are one body: 1 where each is a request of its
+    own, None where lines tell of each other and all of a file belong together. ``pages`` are its pages in docs/sources.
     """
 
     name: str
@@ -62,6 +63,13 @@ class Source(NamedTuple):
     routes: tuple[Route, ...] = ()
     files: tuple[str, ...] = ()
     verify: Verify | None = None
+    lines_together: int | None = 1_000
+    pages: tuple[str, ...] = ()
+
+    @property
+    def signature(self) -> Scheme | None:
+        """How the system signs what it posts, where that is one of the schemes that are known here."""
+        return self.verify.scheme if isinstance(self.verify, Verifier) else None
 
 
 _JSON: Final = ("application/json",)
@@ -74,11 +82,13 @@ SOURCES: Final[tuple[Source, ...]] = (
         "litellm", "LiteLLM", litellm.decode,
         (Route("/litellm", Answer.ALWAYS_OK, _LINES),),
         ("events of the generic_api callback: a list, one a line, or one", "rows of the table SpendLogs"),
+        pages=("litellm",),
     ),
     Source(
         "otlp", "OpenTelemetry, Claude Code, Codex CLI, Gemini CLI", otlp.decode,
         tuple(Route(f"/v1/{signal}", Answer.OTLP, _OTLP) for signal in ("traces", "logs", "metrics")),
         ("what the Collector's file exporter writes",),
+        lines_together=1, pages=("opentelemetry", "claude-code", "codex", "gemini-cli"),
     ),
     Source(
         "langfuse", "Langfuse", langfuse.decode,
@@ -88,27 +98,31 @@ SOURCES: Final[tuple[Source, ...]] = (
             Route(langfuse.SCORES, Answer.OWN, _JSON, langfuse.answer_scores),
         ),
         ("rows of observations, scores and traces from an export, JSON or one a line", "pages of the API"),
+        lines_together=None, pages=("langfuse",),
     ),
     Source(
         "promptfoo", "promptfoo", promptfoo.decode, (Route("/promptfoo", Answer.PLAIN, _LINES),),
-        ("out.json and out.jsonl of promptfoo eval",),
+        ("out.json and out.jsonl of promptfoo eval",), pages=("promptfoo",),
     ),
     Source(
         "github", "GitHub", github.decode,
         (Route("/github", Answer.PLAIN, ("application/json", "application/x-www-form-urlencoded")),),
         ("pull requests and issues of the REST API",), verifier(Scheme.GITHUB),
+        pages=("github",),
     ),
     Source(
         "jira", "Jira", jira.decode, (Route("/jira"),), ("issues of the REST API",), verifier(Scheme.JIRA),
+        pages=("jira",),
     ),
-    Source("linear", "Linear", linear.decode, (Route("/linear"),), (), verifier(Scheme.LINEAR)),
+    Source("linear", "Linear", linear.decode, (Route("/linear"),), (), verifier(Scheme.LINEAR), pages=("linear",)),
     Source(
         "pagerduty", "PagerDuty", pagerduty.decode, (Route("/pagerduty"),), ("incidents of the REST API",),
-        verifier(Scheme.PAGERDUTY),
+        verifier(Scheme.PAGERDUTY), pages=("pagerduty",),
     ),
     Source(
         "events", "events of your own, bare or as CloudEvents", cloudevents.decode,
         (Route("/events", Answer.PLAIN, ()),), ("events, a list or one a line",), verifier(Scheme.STANDARD),
+        pages=("cloudevents",),
     ),
 )  # fmt: skip
 

@@ -18,7 +18,7 @@ from typing import Final
 
 import orjson
 
-__all__ = ["MIN_SECRET_BYTES", "InvalidSignature", "Problem", "Scheme", "secret_key", "verifier", "verify"]
+__all__ = ["MIN_SECRET_BYTES", "InvalidSignature", "Problem", "Scheme", "Verifier", "secret_key", "verifier", "verify"]
 
 #: What can be guessed protects nobody; forges let people choose the secret.
 MIN_SECRET_BYTES: Final = 16
@@ -78,20 +78,29 @@ def secret_key(scheme: Scheme, secret: bytes) -> bytes:
     return key
 
 
-def verifier(scheme: Scheme) -> Callable[[bytes, Mapping[str, str], Sequence[bytes], int], str | None]:
-    """What checks webhooks of one scheme: (body, headers, secrets, now in ms) to what is wrong, None if nothing is.
+class Verifier:
+    """Checks webhooks of one scheme: (body, headers, secrets, now in ms) to what is wrong, None if nothing is.
 
     Secrets are as their system shows them, of which each valid one will do; one that is no secret spoils the check.
     """
 
-    def check(body: bytes, headers: Mapping[str, str], secrets: Sequence[bytes], now_ms: int) -> str | None:
+    def __init__(self, scheme: Scheme) -> None:
+        self.scheme: Final = scheme
+
+    def __call__(
+        self, body: bytes, headers: Mapping[str, str], secrets: Sequence[bytes], now_ms: int
+    ) -> str | None:  # fmt: skip
+        """What is wrong with a webhook's signature."""
         try:
-            verify(scheme, body, headers, [secret_key(scheme, secret) for secret in secrets], now_ms=now_ms)
+            verify(self.scheme, body, headers, [secret_key(self.scheme, secret) for secret in secrets], now_ms=now_ms)
         except (InvalidSignature, ValueError) as error:
             return str(error)
         return None
 
-    return check
+
+def verifier(scheme: Scheme) -> Verifier:
+    """What checks webhooks of one scheme."""
+    return Verifier(scheme)
 
 
 def verify(
