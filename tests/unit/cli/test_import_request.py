@@ -121,6 +121,13 @@ def test_the_service_says_the_same(assay: Assay, body: Path, tmp_path: Path, com
     compare(assay, body, "/nowhere", headers, tmp_path)
 
 
+def test_what_a_body_does_not_date_is_dated_by_its_reception(assay: Assay, tmp_path: Path) -> None:
+    file = tmp_path / "out.jsonl"
+    file.write_text(json.dumps({"promptIdx": 0, "id": "r-1", "success": True, "score": 1}))
+    compare(assay, file, "/promptfoo", {"content-type": "application/json"}, tmp_path)
+    assert json.loads((tmp_path / "o").read_text())["occurred_at"] == NOW_MS
+
+
 @pytest.mark.skipif(not CAPTURED.exists(), reason="the captured bodies of real clients are not at ../shared/payloads")
 def test_captured_requests_are_answered_as_by_the_service(assay: Assay, tmp_path: Path) -> None:
     compared = 0

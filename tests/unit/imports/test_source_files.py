@@ -76,13 +76,14 @@ def generation(number: int, parent: int | None, tokens: int) -> dict[str, Any]:
 
 
 def test_a_generation_far_behind_the_one_that_holds_it_counts_alone() -> None:
-    rows = [generation(0, None, 500), *(generation(it, 0, 1) for it in range(1, 1_500))]
+    rows = [generation(0, None, 500), *(generation(it, None, 1) for it in range(1, 1_500)), generation(1_500, 0, 400)]
     files, records, refused = read(source_named("langfuse"), lines_of(rows))
-    assert (len(records), refused) == (1_499, [])
+    assert refused == []
     assert files.account.skipped == {Skip.PARENT: 1}
-    # Cut where it may not be, it would count both the whole and its parts.
-    cut = read(source_named("langfuse")._replace(lines_together=1_499), lines_of([*rows[1:], rows[0]]))[1]
-    assert sum(json.loads(it.value)["input_tokens"] for it in cut) > 1_499
+    assert sum(json.loads(it.value)["input_tokens"] for it in records) == 1_499 + 400
+    # Cut where it may not be, it counts both the whole and its part.
+    cut = read(source_named("langfuse")._replace(lines_together=1_000), lines_of(rows))[1]
+    assert sum(json.loads(it.value)["input_tokens"] for it in cut) == 1_499 + 900
 
 
 def test_each_line_of_a_collector_is_a_request_of_its_own() -> None:
