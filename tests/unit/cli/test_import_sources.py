@@ -326,3 +326,16 @@ def test_captured_bodies_in_files_come_out_to_the_token(assay: Assay, tmp_path: 
             if told.get(bucket) is not None:
                 assert sum(it.get(field, 0) for it in lines(usage)) == told[bucket], (path, bucket)
     assert compared > 5
+
+
+def test_the_page_has_every_source_and_how_its_lines_are_read() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "import.md").read_text(encoding="utf-8")
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in page.splitlines() if line.startswith("| `")
+    ]
+    how = {1_000: "each by itself", 1: "each a request", None: "all of a file together"}
+    assert [(name, lines) for name, _, lines in rows] == [
+        (f"`{source.name}`", how[source.lines_together]) for source in FILES
+    ]
+    for source in FILES:
+        assert all(f"sources/{name}.md" in page for name in source.pages[:1])
