@@ -202,7 +202,7 @@ def _send(outputs: _Outputs, records: InOrderOfTime, settings: Settings) -> None
         def open_form(form: Form) -> Callable[[Sequence[bytes]], object]:
             if form not in writes:
                 writes[form] = stack.enter_context(
-                    event_sink(_DESTINATIONS[form], outputs.paths[form], settings, whole=True)
+                    event_sink(_DESTINATIONS[form], outputs.paths[form], settings, whole=True, judged=True)
                 )
             return writes[form]
 

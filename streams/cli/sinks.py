@@ -64,16 +64,20 @@ OUTCOMES: Final = Destination(topics.OUTCOMES, "OutcomeProducer")
 
 @contextmanager
 def event_sink(
-    destination: Destination, out: Path | None, settings: Settings, *, whole: bool
+    destination: Destination, out: Path | None, settings: Settings, *, whole: bool, judged: bool = False
 ) -> Iterator[Callable[[Sequence[bytes]], object]]:
     """A function that takes batches of JSON records, to ``out`` or, where that is None, to Kafka.
 
-    All records are written, or delivered, when the context ends. Raises as :func:`open_output`, and DataError where the
-    contract forbids a record that was to be sent.
+    All records are written, or delivered, when the context ends. Records that the worker's decoder has taken already,
+    ``judged``, are sent as they are. Raises as :func:`open_output`, and DataError where the contract forbids a record
+    that was to be sent.
     """
     if out is None:
-        with _topic(destination, settings) as send:
-            yield lambda batch: send([orjson.loads(record) for record in batch])
+        with _topic(destination, settings) as producer:
+            if judged:
+                yield producer.send_judged
+            else:
+                yield lambda batch: producer.send_many([orjson.loads(record) for record in batch])
         return
     with open_output(out, whole=whole) as file:
 
@@ -86,7 +90,7 @@ def event_sink(
 
 
 @contextmanager
-def _topic(destination: Destination, settings: Settings) -> Iterator[Callable[[list[dict[str, Any]]], int]]:
+def _topic(destination: Destination, settings: Settings) -> Iterator[Any]:
     # Imported late: Kafka's client is slow to import and not needed for files.
     from streams import producers
 
@@ -94,7 +98,7 @@ def _topic(destination: Destination, settings: Settings) -> Iterator[Callable[[l
         with getattr(producers, destination.producer)(
             settings.brokers, topic=settings.topic_prefix + destination.topic
         ) as producer:
-            yield producer.send_many
+            yield producer
     except producers.InvalidEvent as error:
         raise DataError(str(error)) from error
     except producers.BrokerUnavailable as error:

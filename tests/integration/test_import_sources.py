@@ -7,7 +7,7 @@ from typing import Final
 
 import pytest
 
-from streams.core.topics import USAGE
+from streams.core.topics import OUTCOMES, USAGE
 from streams.core.windows import Window
 from tests.integration.records import Log
 from tests.integration.workers import Worker, assay, eventually
@@ -68,3 +68,19 @@ def test_an_import_that_is_run_twice_counts_once(kafka: str, topic_prefix: str, 
             "the week is published", lambda: week()[-1:], [(_CALLS, 100 * _CALLS, 2_000 * _CALLS, 19_500 * _CALLS)].__eq__
         )  # fmt: skip
         assert worker.stop() == 0
+
+
+def test_what_a_worker_takes_is_sent_though_a_producer_would_refuse_it(
+    kafka: str, topic_prefix: str, tmp_path: Path
+) -> None:
+    log = Log(kafka, topic_prefix)
+    file = tmp_path / "outcomes.jsonl"
+    told = {"outcome_id": "o-1", "source": "own", "team": "payments", "kind": "change_merged", "verdict": "rejected",
+            "occurred_at": _MONDAY_S * 1000}  # fmt: skip
+    file.write_text(json.dumps(told))
+    done = assay(
+        "import", "events", str(file), "--brokers", kafka, "--topic-prefix", topic_prefix, "--insecure-dev-key"
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["outcomes"] == 1
+    assert [json.loads(record.value or b"") for record in log.read(OUTCOMES)] == [told]

@@ -55,9 +55,10 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, list[dict[str, Any]
     found: list[tuple[str, list[dict[str, Any]]]] = []
 
     @contextmanager
-    def topic(destination: Destination, out: Path | None, _settings: Any, *, whole: bool) -> Any:
+    def topic(destination: Destination, out: Path | None, _settings: Any, *, whole: bool, judged: bool) -> Any:
         assert out is None
         assert whole
+        assert judged
 
         def write(batch: Sequence[bytes]) -> None:
             found.append((destination.topic, [json.loads(value) for value in batch]))
