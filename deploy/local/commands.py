@@ -1,4 +1,4 @@
-"""Assay's own command as child processes: a worker that can be asked how it is, and a producer that runs to its end."""
+"""Assay's own command as child processes: a producer that runs to its end, and services that can be asked how they are."""
 
 import os
 import shutil
@@ -14,7 +14,7 @@ from typing import Final
 from deploy.local.child import spawn
 from streams.errors import DependencyError
 
-__all__ = ["Command", "Worker"]
+__all__ = ["Command", "Ingest", "Worker"]
 
 _READY_SECONDS: Final = 120.0
 #: A worker finishes its transaction; what takes longer is killed.
@@ -71,20 +71,13 @@ class Command:
         return self.log.read_text(errors="replace").splitlines()
 
 
-class Worker(Command):
-    """``assay worker`` with the development key."""
+class _Service(Command):
+    """A command that runs until it is stopped, with pages for machines at ``url``."""
 
-    def __init__(
-        self, brokers: str, prefix: str, *, port: int, data: Path, log: Path, settings: Mapping[str, str]
-    ) -> None:
-        self.url = f"http://127.0.0.1:{port}"
-        super().__init__(
-            "worker", "--insecure-dev-key", "--brokers", brokers, "--topic-prefix", prefix,
-            "--data-dir", str(data), "--web-port", str(port), log=log, settings=settings,
-        )  # fmt: skip
+    url: str
 
     def wait_until_ready(self) -> None:
-        """Return once it has its partitions.
+        """Return once it is ready for work.
 
         Raises:
             DependencyError: it ended, or is not ready in time.
@@ -119,3 +112,31 @@ class Worker(Command):
         with urllib.request.urlopen(self.url + path, timeout=10) as answer:  # noqa: S310  (our own address)
             body: bytes = answer.read()
         return body.decode()
+
+
+class Worker(_Service):
+    """``assay worker`` with the development key."""
+
+    def __init__(
+        self, brokers: str, prefix: str, *, port: int, data: Path, log: Path, settings: Mapping[str, str]
+    ) -> None:
+        self.url = f"http://127.0.0.1:{port}"
+        super().__init__(
+            "worker", "--insecure-dev-key", "--brokers", brokers, "--topic-prefix", prefix,
+            "--data-dir", str(data), "--web-port", str(port), log=log, settings=settings,
+        )  # fmt: skip
+
+
+class Ingest(_Service):
+    """``assay ingest`` with the development key; ``posts_to`` is where clients send."""
+
+    def __init__(
+        self, brokers: str, prefix: str, *, ports: tuple[int, int], sources: Path, data: Path, log: Path
+    ) -> None:
+        port, web_port = ports
+        self.posts_to = f"http://127.0.0.1:{port}"
+        self.url = f"http://127.0.0.1:{web_port}"
+        super().__init__(
+            "ingest", "--insecure-dev-key", "--brokers", brokers, "--topic-prefix", prefix, "--data-dir", str(data),
+            "--sources-file", str(sources), "--port", str(port), "--web-port", str(web_port), log=log,
+        )  # fmt: skip

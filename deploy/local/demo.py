@@ -1,7 +1,8 @@
-"""``make demo``: Kafka, a worker and a producer on this machine for a minute, and what comes of it.
+"""``make demo``: Kafka, a worker, a producer and a gateway on this machine for a minute, and what comes of it.
 
 A company's model calls are sent many times faster than they happened, with what real logs suffer from: copies, second
-sources, disorder, garbage, records in the wrong partition, records that come too late. Then three weeks of four small
+sources, disorder, garbage, records in the wrong partition, records that come too late; beside it a gateway posts its calls to ``assay ingest`` in
+LiteLLM's form, some of them twice. Then three weeks of four small
 teams at once: a target that is chased, an agent in a loop, a budget that burns, and a schedule that is meant to be. Shows
 the figures as they move, reads back what was published, and ends with one line of JSON on standard output. Exit code 0 only
 if all of it adds up, and alerts tell of the first three and not of the last.
@@ -87,7 +88,7 @@ def _started_kafka(directory: Path, stack: ExitStack) -> str:
 
 def _remove_data(directory: Path) -> None:
     """Remove everything but logs."""
-    for data in (directory / "state", directory / "kafka" / "data"):
+    for data in (directory / "state", directory / "ingest", directory / "kafka" / "data"):
         shutil.rmtree(data, ignore_errors=True)
 
 

@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -16,7 +16,7 @@ from streams.core.windows import Window
 from streams.published import read_topic
 from streams.report.ratios import known_spend
 
-__all__ = ["Expected", "Figures", "Published", "figures_of", "read_back", "summary"]
+__all__ = ["Expected", "Figures", "Ingested", "Published", "figures_of", "ingested_of", "read_back", "summary"]
 
 
 class Figures(NamedTuple):
@@ -57,6 +57,18 @@ class Expected(NamedTuple):
     def received(self) -> int:
         """All of them; a rerouted record is received a second time, where it belongs."""
         return sum(self)
+
+
+class Ingested(NamedTuple):
+    """What became of the items that a foreign system posted to ``assay ingest``, those that it sent again among them."""
+
+    accepted: int = 0
+    refused: int = 0
+    skipped: int = 0
+
+
+#: What came of it where nobody posts.
+_NOTHING: Final = Ingested()
 
 
 class Published(NamedTuple):
@@ -112,6 +124,15 @@ def figures_of(metrics: str) -> Figures:
     )
 
 
+def ingested_of(metrics: str) -> Ingested:
+    """The same of the metrics of ``assay ingest``."""
+    sums = Counter[str]()
+    for family in text_string_to_metric_families(metrics):
+        for sample in family.samples:
+            sums[sample.name] += int(sample.value)
+    return Ingested(*(sums[f"assay_ingest_{name}_total"] for name in Ingested._fields))
+
+
 def read_back(brokers: str, prefix: str) -> Published:
     """Everything published so far, of each window and of each alert its highest revision.
 
@@ -139,8 +160,11 @@ def read_back(brokers: str, prefix: str) -> Published:
     return Published(current, letters, list(alerts.values()))
 
 
-def summary(figures: Figures, published: Published, expected: Expected, events_per_second: float) -> dict[str, Any]:
-    """The demo's result.
+def summary(
+    figures: Figures, published: Published, expected: Expected, events_per_second: float, *,
+    ingested: Ingested = _NOTHING, posted: Ingested = _NOTHING,
+) -> dict[str, Any]:  # fmt: skip
+    """The demo's result. ``ingested`` is what ingest says of what was ``posted`` to it.
 
     ``accounting_holds`` says that metrics, topics and what was sent tell one story, ``alerts_as_planted`` that alerts tell
     of what was planted and of nobody innocent. ``alerts_by_detector`` counts alerts, whether they are resolved by now or not.
@@ -153,9 +177,13 @@ def summary(figures: Figures, published: Published, expected: Expected, events_p
         and published.is_all_of(figures)
         and len(published.dead_letters) == figures.dead_lettered + figures.late
         and len(published.kpis) == figures.windows
+        and ingested == posted
     )
     return {
         **dict(zip(Figures._fields[:6], figures[:6], strict=True)),
+        "ingested": ingested.accepted,
+        "ingest_refused": ingested.refused,
+        "ingest_skipped": ingested.skipped,
         "teams": len({kpi.team for kpi in kpis}),
         "workflows": len({(kpi.team, kpi.workflow) for kpi in kpis if kpi.workflow is not None}),
         "windows": len(published.kpis),

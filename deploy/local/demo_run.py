@@ -1,4 +1,4 @@
-"""One run of the demo: start a worker, send everything, wait until it is accounted for, read it back.
+"""One run of the demo: start a worker and ingest, send everything, wait until it is accounted for, read it back.
 
 First hours of a large company, at a pace that can be watched. Then three weeks of four small teams, as fast as they go: what
 detectors judge takes weeks. They come later in event time, too, as a log goes on.
@@ -13,10 +13,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from deploy.local.commands import Command, Worker
+from deploy.local.commands import Command, Ingest, Worker
 from deploy.local.demo_figures import Expected, Figures, Published, figures_of, read_back, summary
 from deploy.local.demo_irregular import Irregular, Shares
 from deploy.local.demo_planted import PlantedWeeks
+from deploy.local.demo_proxy import Proxy
 from deploy.local.demo_screen import Screen
 from deploy.local.demo_table import table, told
 from deploy.local.properties import free_ports
@@ -89,7 +90,13 @@ class Demo:
         """The summary. Raises AssayError."""
         plan, scenario = self._plan, self._plan.scenario
         weeks = PlantedWeeks(self._brokers, plan.prefix, plan.planted_ms)
+        topics_admin.apply(
+            self._brokers, prefix=plan.prefix, app_id="assay", partitions=_PARTITIONS, replication_factor=1
+        )
+        proxy = self._started_ingest(scenario)
         worker = self._started_worker(weeks.policy(plan.directory))
+        proxy.wait_until_ready()
+        say(proxy.story)
         irregular = Irregular(self._brokers, plan.prefix, _PARTITIONS, scenario, Shares.of(plan.events))
         self._stack.callback(irregular.close)
         producer = self._started_producer(scenario)
@@ -98,12 +105,14 @@ class Demo:
             # Only a partition that has applied an event can tell that another is late.
             if figures.partitions == _PARTITIONS:
                 irregular.send(figures.received / plan.events)
+                proxy.send(figures.received / plan.events)
             time.sleep(_LOOK_SECONDS)
         if producer.ended:
             raise producer.failure(f"ended with exit code {producer.ended}")
         self._until(worker, lambda figures: figures.partitions == _PARTITIONS)
         irregular.send(1.0)
-        expected = _expected(json.loads(producer.last_line), irregular.shares)
+        proxy.send(1.0)
+        expected = _expected(json.loads(producer.last_line), irregular.shares, proxy)
         self._until(worker, lambda figures: figures.received >= expected.received)
         rate = self._overall_rate()
         # Without a pause: a partition that is idle for seconds takes its next events for late ones.
@@ -116,13 +125,12 @@ class Demo:
         published = self._closed(worker)
         say(table(published.kpis.values(), scenario.start_ms))
         say(told(published.alerts))
-        return summary(self._look(worker), published, expected, rate)
+        return summary(
+            self._look(worker), published, expected, rate, ingested=proxy.told(), posted=proxy.expected
+        )  # fmt: skip
 
     def _started_worker(self, policy: Path) -> Worker:
         plan = self._plan
-        topics_admin.apply(
-            self._brokers, prefix=plan.prefix, app_id="assay", partitions=_PARTITIONS, replication_factor=1
-        )
         (port,) = free_ports(1)
         worker = Worker(
             self._brokers, plan.prefix, port=port, data=plan.directory / "state", log=plan.directory / "worker.log",
@@ -132,6 +140,18 @@ class Demo:
         worker.wait_until_ready()
         say(f"a worker runs the {_PARTITIONS} partitions; its metrics are at {worker.url}/metrics")
         return worker
+
+    def _started_ingest(self, scenario: Scenario) -> Proxy:
+        """It starts while the worker does, which takes longer."""
+        plan = self._plan
+        port, web_port = free_ports(2)
+        token, sources = Proxy.credential(plan.directory)
+        ingest = Ingest(
+            self._brokers, plan.prefix, ports=(port, web_port), sources=sources, data=plan.directory / "ingest",
+            log=plan.directory / "ingest.log",
+        )  # fmt: skip
+        self._stack.callback(ingest.stop)
+        return Proxy(ingest, token, scenario, plan.events)
 
     def _started_producer(self, scenario: Scenario) -> Command:
         plan = self._plan
@@ -197,15 +217,16 @@ def _rate(readings: list[tuple[float, Figures]]) -> float:
     return (last.received - first.received) / (ended - began) if ended > began else 0.0
 
 
-def _expected(sent: dict[str, int], irregular: Shares) -> Expected:
-    """What must come of what the producer says it sent, and of the irregular records."""
+def _expected(sent: dict[str, int], irregular: Shares, proxy: Proxy) -> Expected:
+    """What must come of what the producer says it sent, of the irregular records, and of the gateway's calls."""
     return Expected(
         applied=sent["valid"]
         + sent["outcomes"]
         - sent["outcome_duplicates"]
         + irregular.misrouted
-        + irregular.corrections,
-        duplicates=sent["duplicates"] + sent["mirrored"] + sent["outcome_duplicates"],
+        + irregular.corrections
+        + proxy.calls,
+        duplicates=sent["duplicates"] + sent["mirrored"] + sent["outcome_duplicates"] + proxy.again,
         dead_lettered=irregular.poison,
         late=irregular.too_late,
         rerouted=irregular.misrouted,

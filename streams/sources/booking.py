@@ -2,7 +2,8 @@
 
 A team comes, in this order, from the credential that a body came with, from the first rule that matches a label, from the
 payload itself, or else from the default, so that spend that nobody claims is seen and not lost. An actor leaves as a
-sealed pseudonym of its ISO week, which the worker takes as it is.
+sealed pseudonym of its ISO week, which the worker takes as it is. What is no field of the record does not leave at all,
+whatever a decoder put there.
 """
 
 from collections import Counter
@@ -13,9 +14,10 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from streams.core.events import UsageDecoder
-from streams.core.outcomes import OutcomeDecoder
+from streams.core.events import UsageDecoder, UsageEvent
+from streams.core.outcomes import OutcomeDecoder, OutcomeEvent
 from streams.core.pseudonyms import Pseudonyms, iso_week
+from streams.core.reasons import Reason
 from streams.core.rejections import Rejection
 from streams.sources.contract import Form, Item, Refused
 
@@ -23,6 +25,11 @@ __all__ = ["UNATTRIBUTED", "Attribution", "Binding", "Booked", "Booker", "Record
 
 #: Team and workflow of what nobody claims.
 UNATTRIBUTED: Final = "unattributed"
+
+_FIELDS: Final = {
+    Form.USAGE: frozenset(UsageEvent.__struct_fields__),
+    Form.OUTCOME: frozenset(OutcomeEvent.__struct_fields__),
+}
 
 
 class Attribution(StrEnum):
@@ -107,26 +114,56 @@ class Booker:
             chosen = [item for item in items if item.form is form]
             if not chosen:
                 continue
-            values = []
+            written, values = [], []
             for item in chosen:
                 booked.attributed[binding.attribute(item.fields, item.labels)] += 1
                 if form is Form.USAGE and "workflow" not in item.fields:
                     item.fields["workflow"] = binding.default_workflow
-                values.append(self._sealed(item.fields))
+                value = self._sealed(item)
+                if isinstance(value, Refused):
+                    booked.refused.append(value)
+                else:
+                    written.append(item)
+                    values.append(value)
             judged = self._decoders[form].decode(values).events
-            for item, value, event in zip(chosen, values, judged, strict=True):
+            for item, value, event in zip(written, values, judged, strict=True):
                 if isinstance(event, Rejection):
                     booked.refused.append(Refused(item.place, event.reason, event.detail))
                 else:
                     records.append(Record(item.place, event.team.encode(), value))
         return booked
 
-    def _sealed(self, fields: dict[str, Any]) -> bytes:
+    def _sealed(self, item: Item) -> bytes | Refused:
+        fields = item.fields
+        if not fields.keys() <= (known := _FIELDS[item.form]):
+            for name in fields.keys() - known:
+                del fields[name]
         actor = fields.get("actor")
-        if actor is not None:
-            at_ms = fields.get("occurred_at")
-            if isinstance(actor, str) and actor and isinstance(at_ms, int):
-                fields["actor"] = self._pseudonyms.sealed(iso_week(at_ms), actor)
-            else:
-                del fields["actor"]  # nobody that could be told apart
-        return orjson.dumps(fields)
+        try:
+            if actor is not None:
+                at_ms = fields.get("occurred_at")
+                if isinstance(actor, str) and actor and isinstance(at_ms, int):
+                    fields["actor"] = self._pseudonyms.sealed(iso_week(at_ms), actor)
+                else:
+                    del fields["actor"]  # nobody that could be told apart
+            return orjson.dumps(fields)
+        except (TypeError, UnicodeEncodeError):
+            return _unwritable(item)
+
+
+def _unwritable(item: Item) -> Refused:
+    """What of an item cannot be JSON: an integer beyond 64 bits, or what a decoder should not have let through."""
+    name = next(name for name, value in item.fields.items() if not _writable({name: value}))
+    if isinstance(item.fields[name], int):
+        return Refused(item.place, Reason.OUT_OF_RANGE, f"field {name} is out of range: it must fit into 64 bits")
+    return Refused(
+        item.place, Reason.WRONG_TYPE, f"field {name} cannot be written as JSON: send valid text, or numbers of 64 bits"
+    )
+
+
+def _writable(value: object) -> bool:
+    try:
+        orjson.dumps(value)
+    except TypeError:
+        return False
+    return True

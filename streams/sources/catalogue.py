@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
 from streams.sources import cloudevents, github, jira, langfuse, linear, litellm, pagerduty, promptfoo
-from streams.sources.contract import Decode, Refused
+from streams.sources.contract import Context, Decode, Decoded, Refused
 from streams.sources.otlp import decoding as otlp
 from streams.sources.signatures import Scheme, Verifier, verifier
 
@@ -72,6 +72,13 @@ class Source(NamedTuple):
         return self.verify.scheme if isinstance(self.verify, Verifier) else None
 
 
+def _otlp(body: bytes, context: Context) -> Decoded:
+    """A request in every dialect of spans, Langfuse's own among them: a Collector passes on whatever it is sent."""
+    if otlp.signal_of(body, context) == "traces":
+        return langfuse.decode_traces(body, context)
+    return otlp.decode(body, context)
+
+
 _JSON: Final = ("application/json",)
 _LINES: Final = (*_JSON, "application/x-ndjson", "application/jsonl", "application/jsonlines", "text/plain")
 _OTLP: Final = ("application/x-protobuf", "application/json")
@@ -85,7 +92,7 @@ SOURCES: Final[tuple[Source, ...]] = (
         pages=("litellm",),
     ),
     Source(
-        "otlp", "OpenTelemetry, Claude Code, Codex CLI, Gemini CLI", otlp.decode,
+        "otlp", "OpenTelemetry, Claude Code, Codex CLI, Gemini CLI", _otlp,
         tuple(Route(f"/v1/{signal}", Answer.OTLP, _OTLP) for signal in ("traces", "logs", "metrics")),
         ("what the Collector's file exporter writes",),
         lines_together=1, pages=("opentelemetry", "claude-code", "codex", "gemini-cli"),

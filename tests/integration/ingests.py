@@ -1,4 +1,4 @@
-"""``assay ingest`` as a process, with the sources of :mod:`tests.ingest_source`, and a client that does not give up."""
+"""``assay ingest`` as a process, as installed or with the sources of :mod:`tests.ingest_source`, and a client that does not give up."""
 
 import asyncio
 import json
@@ -17,7 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from deploy.local.child import spawn
 from deploy.local.properties import free_ports
-from tests.integration.workers import eventually
+from tests.integration.workers import ASSAY, eventually
 
 __all__ = ["Ingest", "send_all"]
 
@@ -25,9 +25,16 @@ _ROOT: Final = Path(__file__).parents[2]
 
 
 class Ingest:
-    """One process; its configuration, spool and log lie under ``directory`` and survive a :meth:`start` after a stop."""
+    """One process; its configuration, spool and log lie under ``directory`` and survive a :meth:`start` after a stop.
 
-    def __init__(self, brokers: str, prefix: str, directory: Path, ingest: Mapping[str, Any] | None = None) -> None:
+    ``installed`` is the command with its own sources; else those of the tests are in their place. Everybody may post, unless
+    ``ingest``, the section of that name, has a ``sources_file``.
+    """
+
+    def __init__(
+        self, brokers: str, prefix: str, directory: Path, ingest: Mapping[str, Any] | None = None, *,
+        installed: bool = False,
+    ) -> None:  # fmt: skip
         directory.mkdir(parents=True, exist_ok=True)
         self.port, self._web_port = free_ports(2)
         self.url = f"http://127.0.0.1:{self.port}"
@@ -36,16 +43,19 @@ class Ingest:
         self._config = directory / "assay.yaml"
         self._config.write_text(yaml.safe_dump({
             "brokers": brokers, "topic_prefix": prefix, "data_dir": str(directory / "data"), "insecure_dev_key": True,
-            "ingest": {"insecure_no_auth": True, "port": self.port, "web_port": self._web_port} | dict(ingest or {}),
+            "ingest": {
+                "insecure_no_auth": "sources_file" not in (ingest or {}), "port": self.port, "web_port": self._web_port,
+                **(ingest or {}),
+            },
         }))  # fmt: skip
+        self._command = [ASSAY, "ingest", "--config"] if installed else [sys.executable, "-m", "tests.ingest_source"]
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> Self:
         """Start, and wait until it listens."""
         with self.log.open("ab") as log:
             env = ["/usr/bin/env", f"PYTHONPATH={_ROOT}"]
-            command = [*env, sys.executable, "-m", "tests.ingest_source", str(self._config)]
-            self.process = spawn(command, log=log, dies_with_parent=True)
+            self.process = spawn([*env, *self._command, str(self._config)], log=log, dies_with_parent=True)
         eventually("the service listens", self._listens)
         return self
 

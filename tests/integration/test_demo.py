@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.demo_figures import Expected, Figures, Published, summary
+from deploy.local.demo_figures import Expected, Figures, Ingested, Published, summary
 from streams.core.alerts import Alert
 from streams.core.deadletters import DeadLetter
 from streams.core.kpis import Kpi
@@ -18,8 +18,8 @@ from streams.simulation.planted import INNOCENT, PLANTED
 from tests.unit.subscribers.alerts import alert
 
 KEYS = [
-    "received", "applied", "duplicates", "dead_lettered", "late", "rerouted", "teams", "workflows", "windows",
-    "accepted", "reversed", "cost_per_accepted_micro_usd", "orphan_spend_ratio", "outcome_coverage",
+    "received", "applied", "duplicates", "dead_lettered", "late", "rerouted",
+    "ingested", "ingest_refused", "ingest_skipped", "teams", "workflows", "windows", "accepted", "reversed", "cost_per_accepted_micro_usd", "orphan_spend_ratio", "outcome_coverage",
     "alerts_by_detector", "events_per_second", "accounting_holds", "alerts_as_planted",
 ]  # fmt: skip
 SENT = 6_000
@@ -136,6 +136,14 @@ def test_the_accounting_holds_only_if_metrics_topics_and_what_was_sent_agree() -
     assert not summary(FIGURES, published(withheld="group_minimum"), EXPECTED, 1.0)["accounting_holds"]
     assert not summary(FIGURES._replace(windows=2), published(), EXPECTED, 1.0)["accounting_holds"]
     assert not summary(FIGURES, published(), EXPECTED._replace(applied=5, duplicates=2), 1.0)["accounting_holds"]
+
+
+def test_the_accounting_holds_only_if_ingest_says_what_was_posted_to_it() -> None:
+    posted = Ingested(accepted=50, refused=2, skipped=2)
+    for told in (posted, posted._replace(accepted=49), posted._replace(refused=0), posted._replace(skipped=3)):
+        said = summary(FIGURES, published(), EXPECTED, 1.0, ingested=told, posted=posted)
+        assert said["accounting_holds"] is (told == posted)
+        assert (said["ingested"], said["ingest_refused"], said["ingest_skipped"]) == told
 
 
 def alerts_of(*places: tuple[str, str, str | None]) -> list[Alert]:

@@ -28,6 +28,7 @@ __all__ = [
     "answer_scores",
     "decode",
     "decode_export",
+    "decode_traces",
 ]
 
 INGESTION = "/api/public/ingestion"

@@ -1,4 +1,4 @@
-"""Requests to ``/api/public/otel/v1/traces``: Langfuse's own spans, and those of whatever else sends its traces there.
+"""Requests of traces, straight from an SDK or through a Collector: Langfuse's own spans, and those of whatever else comes along.
 
 The SDKs from version 4 on send the spans of other instrumentations along. Where one of these tells a call that an
 observation around it tells, too, the inner one counts, which knows the response's id.

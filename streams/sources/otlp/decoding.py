@@ -29,7 +29,7 @@ from streams.sources.otlp.records import LogRecord, Span
 from streams.sources.otlp.words import log_time_ms, span_time_ms
 from streams.sources.readings import BadField, nanos_ms
 
-__all__ = ["PATH_OF_TOPIC", "SPAN_EVENTS", "SPAN_NAMES", "decode", "decode_spans"]
+__all__ = ["PATH_OF_TOPIC", "SPAN_EVENTS", "SPAN_NAMES", "decode", "decode_spans", "signal_of"]
 
 #: Topics of the Collector's Kafka exporter, whose values are requests without HTTP around them.
 PATH_OF_TOPIC: Final = {"otlp_spans": "/v1/traces", "otlp_logs": "/v1/logs", "otlp_metrics": "/v1/metrics"}
@@ -66,7 +66,7 @@ def decode(body: bytes, context: Context) -> Decoded:
 
     Without a path, as in a file that the Collector wrote, JSON says itself which of the three it is.
     """
-    signal = context.path.rstrip("/").rpartition("/")[2] if context.path else reading.signal_of(body)
+    signal = signal_of(body, context)
     if signal == "traces":
         return _spans(body, context)
     if signal == "logs":
@@ -74,6 +74,11 @@ def decode(body: bytes, context: Context) -> Decoded:
     if signal == "metrics":
         return _metric_points(body, context)
     raise BadBody(Reason.UNKNOWN_VALUE, "the path names no signal: send to /v1/traces, /v1/logs or /v1/metrics")
+
+
+def signal_of(body: bytes, context: Context) -> str:
+    """Which signal a request is: by its path, or where it has none by itself. Another word, or none, is no signal."""
+    return context.path.rstrip("/").rpartition("/")[2] if context.path else reading.signal_of(body)
 
 
 def _spans(body: bytes, context: Context) -> Decoded:

@@ -22,6 +22,8 @@ __all__ = ["LEAVES", "NAMES", "read", "tells_usage"]
 LEAVES: Final = frozenset(
     {"chat", "generate_content", "text_completion", "embeddings", "completion", "embedding", "rerank"}
 )
+#: The conventions' word, and that of the record.
+_WORDS: Final = {"embeddings": "embedding"}
 _PARENTS: Final = frozenset({"invoke_agent", "invoke_workflow", "agent_step"})
 _OTHERS: Final = frozenset({"execute_tool", "create_agent", "plan", "retrieval"})
 
@@ -72,7 +74,7 @@ def read(span: Span) -> Call | Skip | None:
         return _passed_over(operation, attributes)
     return Call(
         model=first_word(attributes, _MODEL),
-        operation=operation,
+        operation=_WORDS.get(operation, operation),
         provider=first_word(attributes, _PROVIDER),
         request_id=first_word(attributes, _REQUEST_ID),
         tokens=tokens.read(attributes, TOKENS),

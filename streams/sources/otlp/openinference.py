@@ -17,7 +17,7 @@ from streams.sources.otlp.words import first_dollars, first_word
 __all__ = ["NAMES", "read"]
 
 _KIND: Final = "openinference.span.kind"
-_OPERATIONS: Final = {"LLM": "chat", "EMBEDDING": "embeddings"}
+_OPERATIONS: Final = {"LLM": "chat", "EMBEDDING": "embedding"}
 _MODEL: Final = ("llm.model_name", "embedding.model_name")
 _PROVIDER: Final = ("llm.provider", "llm.system")
 _COST: Final = ("llm.cost.total",)

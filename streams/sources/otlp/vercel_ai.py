@@ -27,8 +27,8 @@ _OPERATIONS: Final = {
     "ai.streamText.doStream": "chat",
     "ai.generateObject.doGenerate": "chat",
     "ai.streamObject.doStream": "chat",
-    "ai.embed.doEmbed": "embeddings",
-    "ai.embedMany.doEmbed": "embeddings",
+    "ai.embed.doEmbed": "embedding",
+    "ai.embedMany.doEmbed": "embedding",
 }
 _PARENTS: Final = frozenset(operation.rpartition(".")[0] for operation in _OPERATIONS)
 _MODEL: Final = ("ai.response.model", "gen_ai.response.model", "ai.model.id", "gen_ai.request.model")

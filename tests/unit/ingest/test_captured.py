@@ -15,6 +15,7 @@ from streams.ingest.credentials import Credential, Scheme
 from streams.ingest.gate import Gate
 from streams.sources.booking import Binding
 from streams.sources.catalogue import SOURCES, Verify
+from tests.otlp_requests import JSON, PROTOBUF, as_protobuf, request, span
 from tests.unit.ingest.test_service import Door, token_file
 
 CAPTURED = Path(__file__).resolve().parents[3] / "../shared/payloads/captured"
@@ -26,6 +27,10 @@ def bodies() -> Iterator[Path]:
     for headers in sorted(CAPTURED.glob("*/*.headers.json")):
         name = headers.name.removesuffix(".headers.json")
         yield from (path for path in headers.parent.glob(f"{name}.*") if path != headers)
+
+
+def content(body: Path) -> bytes:
+    return body.read_bytes()
 
 
 def told(body: Path) -> dict[str, Any] | None:
@@ -60,6 +65,44 @@ async def test_every_captured_body_is_taken_and_comes_out_to_the_token(compresse
                         total = sum(record.get(field, 0) for record in door.keeper.records)
                         assert total == expected[bucket], (body, bucket)
     assert compared > 10
+
+
+@pytest.mark.skipif(not CAPTURED.exists(), reason="the captured bodies of real clients are not here")
+@pytest.mark.parametrize("body", sorted(CAPTURED.glob("langfuse/*_traces.bin")), ids=lambda body: body.stem)
+async def test_a_collector_in_between_changes_nothing_of_langfuses_spans(body: Path) -> None:
+    """What the SDK posts to its own path comes out the same by the path of all traces."""
+    sent = content(body)
+    async with Door(Gate([], open_to=Binding()), SOURCES) as door:
+        found = []
+        for path in ("/api/public/otel/v1/traces", "/v1/traces"):
+            door.keeper.bodies.clear()
+            status, answer = await door.post(path, sent, Content_Type="application/x-protobuf")
+            assert status == 200, answer
+            found.append(list(door.keeper.records))
+        assert found[0] == found[1]
+        assert "langfuse" in {record["source"] for record in found[0]}
+
+
+@pytest.mark.parametrize("content_type", [JSON, PROTOBUF])
+async def test_a_langfuse_span_among_others_counts_once_by_the_path_of_all_traces(content_type: str) -> None:
+    used = {"gen_ai.operation.name": "chat", "gen_ai.response.model": "m", "gen_ai.usage.input_tokens": 100}
+    details = {"langfuse.observation.usage_details": '{"input": 7, "output": 2}'}
+    observed = {"langfuse.observation.type": "generation", "langfuse.observation.model.name": "gpt-5", **details}
+    alone, around = span(1, observed), span(2, observed)
+    inside = span(3, {**used, "gen_ai.response.id": "resp_1"}, parentSpanId=around["spanId"])
+    found = request([alone, around, inside])
+    body = as_protobuf(found) if content_type == PROTOBUF else json.dumps(found).encode()
+    async with Door(Gate([], open_to=Binding()), SOURCES) as door:
+        for _ in range(2):  # sent again: the same records, which the worker counts once
+            status, answer = await door.post("/v1/traces", body, Content_Type=content_type)
+            assert status == 200, answer
+        once, again = door.keeper.records[:2], door.keeper.records[2:]
+        assert once == again
+        assert {(it["source"], it["input_tokens"], it["output_tokens"]) for it in once} == {
+            ("langfuse", 7, 2), ("opentelemetry", 100, 0),
+        }  # fmt: skip
+        skipped = door.sample("assay_ingest_skipped_total", source="otlp", reason="parent")
+        assert skipped == 2
 
 
 def signed(scheme: str, body: bytes, secret: bytes) -> dict[str, str]:

@@ -82,3 +82,42 @@ def test_what_the_worker_would_dead_letter_is_refused_at_its_place() -> None:
         ("17", Reason.OUT_OF_RANGE), ("2", result.refused[1].reason)
     ]  # fmt: skip
     assert "input_tokens" in result.refused[0].detail
+
+
+@pytest.mark.parametrize(("form", "said"), [(Form.USAGE, usage()), (Form.OUTCOME, outcome())])
+def test_what_is_no_field_of_the_record_does_not_leave(form: Form, said: dict[str, Any]) -> None:
+    extra = {"prompt": "canary", "metadata": {"email": "canary"}, "kind " if form is Form.OUTCOME else "kind": "canary"}
+    result = booked(Item("0", form, {**said, "team": "x", **extra}))
+    (record,) = [*result.usage, *result.outcomes]
+    assert b"canary" not in record.value
+    assert not extra.keys() & orjson.loads(record.value).keys()
+    assert said.items() <= orjson.loads(record.value).items()
+
+
+@pytest.mark.parametrize(("form", "said", "field", "reason"), [
+    (Form.USAGE, usage(input_tokens=2**64), "input_tokens", Reason.OUT_OF_RANGE),
+    (Form.USAGE, usage(cost_micro_usd=-(2**63) - 1), "cost_micro_usd", Reason.OUT_OF_RANGE),
+    (Form.USAGE, usage(occurred_at=10**30, actor="ada"), "occurred_at", Reason.OUT_OF_RANGE),
+    (Form.OUTCOME, outcome(cycle_time_ms=10**400), "cycle_time_ms", Reason.OUT_OF_RANGE),
+    (Form.USAGE, usage(attributes={"n": 2**70}), "attributes", Reason.WRONG_TYPE),
+    (Form.USAGE, usage(run_id="\ud800 canary"), "run_id", Reason.WRONG_TYPE),
+    (Form.USAGE, usage(model=b"canary"), "model", Reason.WRONG_TYPE),
+])  # fmt: skip
+def test_what_no_json_can_hold_is_refused_by_its_field_and_the_rest_is_booked(
+    form: Form, said: dict[str, Any], field: str, reason: Reason
+) -> None:
+    good = {Form.USAGE: usage(event_id="good"), Form.OUTCOME: outcome(outcome_id="good")}[form]
+    result = booked(Item("7", form, said), Item("8", form, good))
+    (record,) = [*result.usage, *result.outcomes]
+    assert (record.place, b"good" in record.value) == ("8", True)
+    ((place, refused, detail),) = result.refused
+    assert (place, refused) == ("7", reason)
+    assert detail.startswith(f"field {field} ")
+    assert "canary" not in detail
+
+
+def test_an_actor_that_is_no_unicode_is_refused_and_not_a_crash() -> None:
+    result = booked(Item("0", Form.USAGE, usage(actor="\ud800 canary")), Item("1", Form.USAGE, usage()))
+    assert [record.place for record in result.usage] == ["1"]
+    ((place, reason, detail),) = result.refused
+    assert (place, reason, "canary" in detail) == ("0", Reason.WRONG_TYPE, False)
