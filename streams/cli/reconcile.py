@@ -104,7 +104,7 @@ _PERCENT: Final = click.FloatRange(0, 100)
     metavar="FILE|-",
     help="Write gauges here, for Prometheus' textfile collector.",
 )
-@settings_options("brokers", "topic_prefix", "schema_registry_url", "prices.file")
+@settings_options("brokers", "topic_prefix", "schema_registry_url")
 def reconcile_command(
     usage: Sequence[Path], billed: Sequence[Path], form: str, cost: Any, since: int | None, until: int | None,
     as_of: int | None, tokens_tolerance: float, dollars_tolerance: float, as_json: bool, metrics: Path | None,

@@ -187,7 +187,8 @@ class _Figures:
             values: dict[str | None, int] = getattr(reports.get(report, Sums()), name)
             if values:
                 return report, values, told[report], self._covers(report, period)
-        for report in Report:
+        # A report that has rows here, and none with this figure, does not know it; one that has none says that it is 0.
+        for report in (it for it in Report if it not in reports):
             if report in told or (not told and report in _TELL[name]):
                 covered = self._covers(report, period)
                 if covered:

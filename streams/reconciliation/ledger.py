@@ -61,16 +61,17 @@ class Ledger:
 
     def _add(self, row: Billed) -> None:
         if row.identity is not None:
-            before = self._seen.setdefault(row.identity, row)
-            if before is not row:
-                if before != row:
-                    msg = (
-                        f"report {row.report} tells one bucket and group twice, with different figures; give it once, "
-                        "or group it by what differs (organizations, by their keys)"
-                    )
-                    raise Contradiction(msg)
+            before = self._seen.get(row.identity)
+            if before is not None and before != row:
+                msg = (
+                    f"report {row.report} tells one bucket and group twice, with different figures; give it once, "
+                    "or group it by what differs (organizations, by their keys)"
+                )
+                raise Contradiction(msg)
+            if before is not None:
                 self.repeated += 1
                 return
+            self._seen[row.identity] = row
         start, end = row.start_ms, row.start_ms + row.bucket_ms
         first, last = start // DAY_MS * DAY_MS, -(-end // DAY_MS) * DAY_MS
         period = Period(first, last, biller_of(row.provider, row.model))

@@ -54,8 +54,8 @@ def _read_row(start: int, end: int, row: dict[str, Any], bill: Bill) -> None:
     """One person's, or everybody's, activity: only what is counted in tokens or credits is usage."""
     if not start < end <= start + 366 * DAY_MS:
         raise BadField("report_end_day", Reason.OUT_OF_RANGE, "is not within a year after report_start_day")
-    person = row.get("user_id", row.get("login"))
-    report = Report.COPILOT_ORGANIZATION if person is None else Report.COPILOT_USERS
+    person = [row.get(name) for name in ("user_id", "login", "user_login")]
+    report = Report.COPILOT_ORGANIZATION if not any(person) else Report.COPILOT_USERS
     command_line = member(row, "totals_by_cli")
     usage = member(command_line, "token_usage")
     prompt, output = first(usage, "prompt_tokens_sum"), first(usage, "output_tokens_sum")
