@@ -13,7 +13,7 @@ __all__ = ["Contradiction", "Ledger", "Period", "Sums"]
 
 
 class Contradiction(ValueError):
-    """Two rows tell the same bucket and group differently; the text says which, and the fix."""
+    """Two rows of one report cannot both count; the text says why, and the fix."""
 
 
 class Period(NamedTuple):
@@ -43,6 +43,7 @@ class Ledger:
     crossing: set[Period] = field(default_factory=set)
     more: bool = False
     _seen: dict[str, Billed] = field(default_factory=dict, repr=False)
+    _widths: dict[tuple[Period, Report], int] = field(default_factory=dict, repr=False)
     _covered: dict[tuple[str, Report], list[tuple[int, int]]] = field(default_factory=dict, repr=False)
     _unfinished: set[Span] = field(default_factory=set, repr=False)
     _finished: set[Span] = field(default_factory=set, repr=False)
@@ -77,6 +78,11 @@ class Ledger:
         period = Period(first, last, biller_of(row.provider, row.model))
         if last - first > DAY_MS and (start, end) != (first, last):
             self.crossing.add(period)
+        # FOCUS may have hours of one service beside days of another.
+        width = self._widths.setdefault((period, row.report), row.bucket_ms)
+        if width != row.bucket_ms and row.report is not Report.FOCUS:
+            msg = f"report {row.report} has buckets of two widths in one day; give it with one bucket width"
+            raise Contradiction(msg)
         sums = self.periods.setdefault(period, {}).setdefault(row.report, Sums())
         model = None if row.model is None else family(row.model)
         for figures, value in (

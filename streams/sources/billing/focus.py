@@ -35,8 +35,6 @@ _UNIT: Final = re.compile(r"(?:(\d{1,9})\s*)?(k|m|thousand|million)?\s*tokens?",
 _TIMES: Final = {"": 1, "k": 1_000, "thousand": 1_000, "m": 1_000_000, "million": 1_000_000}
 _APART: Final = frozenset(("credit", "tax", "purchase", "adjustment"))
 PARQUET: Final = b"PAR1"
-#: A cell that is longer holds no amount, name or set of tags.
-_LONGEST_CELL: Final = 1 << 20
 
 
 def read(body: bytes, cost: Cost = "billed") -> Bill:
@@ -60,7 +58,6 @@ def _csv(body: bytes, cost: Cost, bill: Bill) -> Iterator[tuple[str, dict[str, A
         lines = io.StringIO(body.decode("utf-8-sig"), newline="")
     except UnicodeDecodeError:
         raise BadBody(Reason.INVALID_UTF8, "the file is not UTF-8: export it as UTF-8") from None
-    csv.field_size_limit(_LONGEST_CELL)
     reader = csv.reader(lines)
     try:
         header = [name.strip() for name in next(reader, [])]

@@ -21,8 +21,13 @@ PROVIDER: Final = "openai"
 _GROUPS: Final = ("api_key_id", "batch", "line_item", "model", "object", "project_id", "service_tier", "user_id")
 _COSTS: Final = "organization.costs.result"
 _USAGE: Final = frozenset(("organization.usage.completions.result", "organization.usage.embeddings.result"))
-#: ``gpt-4o-2024-08-06, cached input``: a line of the bill that is for one model's tokens.
-_MODEL_LINE: Final = re.compile(r"(\S{1,200}), (?:cached input|input|output)(?: .{0,100})?")
+#: ``gpt-4o-2024-08-06, cached input``, or the model alone: a line of the bill that is for one model's tokens. OpenAI does not
+#: say how it writes them; both forms are seen.
+_MODEL_LINE: Final = re.compile(
+    r"(\S{1,200}), (?:cached input|input|output)(?: .{0,100})?"
+    r"|((?:gpt-|o\d|chatgpt-|codex-|text-embedding-)[a-z0-9.-]{0,100})",
+    re.IGNORECASE,
+)
 
 
 def read(body: bytes) -> Bill:
@@ -66,7 +71,7 @@ def _read_result(time: Bucket, result: dict[str, Any], bill: Bill) -> None:
         raise BadField("amount.value", Reason.MISSING_FIELD, "is missing: a charge without one is no charge")
     line = text(result.get("line_item"), "line_item")
     named = None if line is None else _MODEL_LINE.fullmatch(line)
-    bill.rows.append(row._replace(model=named[1] if named else None, cost_micro_usd=cost))
+    bill.rows.append(row._replace(model=named[1] or named[2] if named else None, cost_micro_usd=cost))
 
 
 def _tokens(result: dict[str, Any]) -> Tokens:

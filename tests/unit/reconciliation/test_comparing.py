@@ -184,6 +184,12 @@ def test_a_row_that_comes_again_counts_once_and_one_that_contradicts_is_an_error
         ledger.add(bill(row._replace(unsplit_tokens=1)))
 
 
+def test_one_report_in_two_widths_of_bucket_would_count_twice() -> None:
+    with pytest.raises(Contradiction, match="one bucket width"):
+        ledger_of(bill(billed(100_000)), bill(billed(4_000, bucket_ms=HOUR_MS)))
+    ledger_of(bill(billed(cost=2, report=Report.FOCUS)), bill(billed(cost=1, report=Report.FOCUS, bucket_ms=HOUR_MS)))
+
+
 def test_a_day_whose_last_page_is_missing_is_not_compared() -> None:
     row = billed(100_000, report=Report.ANTHROPIC_CLAUDE_CODE)
     span = Span(row.report, "anthropic", DAY, DAY + DAY_MS)
@@ -217,6 +223,15 @@ def test_order_does_not_matter_and_sums_are_kept(rows: list[Any], calls: list[An
     assert sum(it.usage.calls for it in found.comparisons) + sum(it.calls for it in found.outside.values()) == len(
         calls
     )
+
+
+@given(st.lists(st.integers(0, 10**6), min_size=24, max_size=24), _EVENTS)
+def test_hours_add_up_to_their_day(tokens: list[int], calls: list[Any]) -> None:
+    events = [event(at, model=model, input_tokens=fresh) for at, (_, model, fresh) in enumerate(calls)]
+    hours = [
+        billed(each, start_ms=DAY + hour * HOUR_MS, bucket_ms=HOUR_MS, model="a") for hour, each in enumerate(tokens)
+    ]
+    assert compared(events, bill(*hours)) == compared(events, bill(billed(sum(tokens), model="a")))
 
 
 @given(st.integers(0, 10**12), st.integers(0, 10**12), st.integers(0, 1000), st.integers(0, 10**6))

@@ -68,6 +68,9 @@ def test_tokens_written_to_a_cache_are_a_part_of_the_input_too() -> None:
     [
         ("gpt-4o-2024-08-06, input", "gpt-4o-2024-08-06"),
         ("gpt-4o-2024-08-06, cached input", "gpt-4o-2024-08-06"),
+        ("gpt-4o-2024-08-06, Input", "gpt-4o-2024-08-06"),
+        ("gpt-4o-mini", "gpt-4o-mini"),
+        ("GPT-4o mini", None),
         ("Image models", None),
         ("web search, per call", None),
         (None, None),
