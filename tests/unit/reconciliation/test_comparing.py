@@ -145,6 +145,11 @@ def test_a_bill_without_models_is_compared_with_all_models() -> None:
     assert found.comparisons[0].verdict is Verdict.AGREE
 
 
+def test_a_figure_that_nobody_bills_makes_no_comparison_of_its_own() -> None:
+    it = the_one(compared([*HUNDRED, event(100, model="claude-opus-4-1")], bill(billed(101_000, model=None))))
+    assert (it.model, it.dollars.recorded, it.dollars.billed, it.verdict) == (None, 1_010_000, None, Verdict.AGREE)
+
+
 def test_rows_without_a_model_beside_others_are_told_and_not_lost() -> None:
     found = compared(HUNDRED, bill(billed(100_000), billed(7_000, model=None)))
     assert (the_one(found).verdict, found.unnamed) == (Verdict.AGREE, {"tokens": 7_000})
