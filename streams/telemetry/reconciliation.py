@@ -5,6 +5,7 @@ labelled by day: the file tells the sums of the days that were compared, and Pro
 """
 
 from collections import Counter
+from collections.abc import Callable
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
@@ -15,15 +16,16 @@ from streams.telemetry.metric import Kind, Label, Metric
 
 __all__ = ["RECONCILIATION_CATALOGUE", "render"]
 
+_MOST_BILLERS: Final = 20
 _MOST_MODELS: Final = 50
 _OTHER: Final = "other"
 #: The model of bills that name none.
 _ALL: Final = "all"
 _PLACE: Final = (
-    Label("provider", bound=20, note="billers"),
+    Label("provider", bound=_MOST_BILLERS + 1, note="billers by tokens and money billed, then other"),
     Label(
         "model",
-        bound=_MOST_MODELS + 1,
+        bound=_MOST_MODELS + 2,
         note="families by tokens and money billed, then other; all where a bill names none",
     ),
 )
@@ -51,11 +53,13 @@ def render(found: Reconciliation, as_of_ms: int) -> bytes:
         for metric in RECONCILIATION_CATALOGUE
     }
     comparable = [it for it in found.comparisons if it.verdict is not Verdict.INCOMPARABLE]
-    kept = _largest(comparable)
+    billers = _largest(comparable, lambda it: it.biller, _MOST_BILLERS)
+    models = _largest(comparable, lambda it: it.model, _MOST_MODELS)
     for it in comparable:
-        model = _ALL if it.model is None else it.model if it.model in kept else _OTHER
+        biller = it.biller if it.biller in billers else _OTHER
+        model = _ALL if it.model is None else it.model if it.model in models else _OTHER
         for unit, figure, scale in (("tokens", it.tokens, 1), ("usd", it.dollars, 1_000_000)):
-            _add(gauges, unit, figure, scale, (it.biller, model))
+            _add(gauges, unit, figure, scale, (biller, model))
     for verdict in Verdict:
         number = sum(it.verdict is verdict for it in found.comparisons)
         gauges["assay_reconciliation_comparisons"].labels(verdict.value).set(number)
@@ -75,9 +79,10 @@ def _add(gauges: dict[str, Gauge], unit: str, figure: Figure, scale: int, place:
         gauges[f"assay_reconciliation_{name}_{unit}"].labels(*place).inc(value / scale)
 
 
-def _largest(comparisons: list[Comparison]) -> set[str]:
+def _largest(comparisons: list[Comparison], name_of: Callable[[Comparison], str | None], most: int) -> set[str]:
+    """The names of which most is billed: an export may have any number of them."""
     sizes: Counter[str] = Counter()
     for it in comparisons:
-        if it.model is not None:
-            sizes[it.model] += (it.tokens.billed or 0) + (it.dollars.billed or 0)
-    return {model for model, _ in sorted(sizes.items(), key=lambda size: (-size[1], size[0]))[:_MOST_MODELS]}
+        if (name := name_of(it)) is not None:
+            sizes[name] += (it.tokens.billed or 0) + (it.dollars.billed or 0)
+    return {name for name, _ in sorted(sizes.items(), key=lambda size: (-size[1], size[0]))[:most]}

@@ -3,6 +3,7 @@
 from prometheus_client.parser import text_string_to_metric_families
 
 from streams.reconciliation.comparing import Reconciliation, Window
+from streams.sources.billing.bill import Report
 from streams.telemetry.reconciliation import RECONCILIATION_CATALOGUE, render
 from tests.unit.reconciliation.recordings import DAY, DAY_MS, LATER, bill, billed, compared, event
 
@@ -52,6 +53,13 @@ def test_models_beyond_fifty_are_other_and_bills_without_any_are_all() -> None:
     assert len(models) == 51
     assert said["billed_tokens", "other", "anthropic"] == sum(2_000 + number for number in range(10))
     assert samples(compared([], bill(billed(2_000, model=None))))["billed_tokens", "all", "anthropic"] == 2_000
+
+
+def test_billers_beyond_twenty_are_other() -> None:
+    many = bill(*(billed(2_000 + number, provider=f"cloud {number}", report=Report.FOCUS) for number in range(25)))
+    said = samples(compared([], many))
+    assert len({place[1] for name, *place in said if name == "billed_tokens"}) == 21
+    assert said["billed_tokens", "claude-sonnet-4", "other"] == sum(2_000 + number for number in range(5))
 
 
 def test_every_gauge_is_named_for_what_it_is() -> None:
