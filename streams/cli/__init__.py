@@ -34,6 +34,9 @@ def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> 
         "ingest": Lazy("streams.cli.ingest:ingest", "Receive what other systems post."),
         "replay": Lazy("streams.cli.replay:replay", "Run the pure core over files, without Kafka."),
         "report": Lazy("streams.cli.report:report", "Show what a week's spend came to."),
+        "reconcile": Lazy(
+            "streams.cli.reconcile:reconcile_command", "Compare recorded usage with what providers bill."
+        ),
         "explain": Lazy("streams.cli.explain:explain", "Say why an alert was raised."),
         "backtest": Lazy("streams.cli.backtest:backtest", "Tell which alerts would have fired under a configuration."),
         "simulate": Lazy("streams.cli.simulate:simulate", "Write the usage of a seeded, made-up company."),

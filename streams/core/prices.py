@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-__all__ = ["PICO", "PriceBook", "Rates", "Tier", "Variant"]
+__all__ = ["PICO", "PriceBook", "Rates", "Tier", "Variant", "family"]
 
 #: Pico-dollars in a micro-dollar.
 PICO: Final = 1_000_000
@@ -153,6 +153,14 @@ _REGION: Final = re.compile(r"^(?:us|eu|apac|jp|au|ca|sa|me|af|il|global|us-gov)
 _VENDOR: Final = re.compile(r"^(?:anthropic|meta|mistral|amazon|cohere|ai21|deepseek|openai|google|qwen|stability)\.")
 _SERVED: Final = re.compile(r"(?:-v\d+)?:\d+(?::\w+)?$|-v\d+$|@[\w.-]+$|:[a-z][\w-]*$")
 _DATED: Final = re.compile(r"-(?:20\d{6}|20\d\d-\d\d-\d\d|latest)$")
+
+
+def family(model: str) -> str:
+    """A model's name without region, vendor, version and date, in lower case: what a book's names are shortened to."""
+    name = model.lower()
+    for shorter, _ in _shortened(name):
+        name = shorter
+    return name
 
 
 def _families(models: Mapping[str, _Model]) -> dict[str, _Model]:

@@ -1,0 +1,1 @@
+"""What providers bill, as they report it: read for comparison with recorded usage, and never added to it."""
