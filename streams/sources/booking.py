@@ -26,6 +26,10 @@ __all__ = ["UNATTRIBUTED", "Attribution", "Binding", "Booked", "Booker", "Record
 #: Team and workflow of what nobody claims.
 UNATTRIBUTED: Final = "unattributed"
 
+#: Longer than any field of a record or label may be. One text of a body may stand in thousands of its items (a trace's, a
+#: resource's), and written out for each of them megabytes would become gigabytes.
+_LONGEST: Final = 1_024
+
 _FIELDS: Final = {
     Form.USAGE: frozenset(UsageEvent.__struct_fields__),
     Form.OUTCOME: frozenset(OutcomeEvent.__struct_fields__),
@@ -50,9 +54,9 @@ class Rule(NamedTuple):
     workflow: str | None = None
 
     def matches(self, labels: Mapping[str, str]) -> bool:
-        """Whether the item has the label, and the pattern fits the whole of it."""
+        """Whether the item has the label, and the pattern fits the whole of it; none fits beyond 1,024 characters."""
         said = labels.get(self.label)
-        return said is not None and fnmatchcase(said, self.pattern)
+        return said is not None and len(said) <= _LONGEST and fnmatchcase(said, self.pattern)
 
 
 class Binding(NamedTuple):
@@ -142,10 +146,14 @@ class Booker:
         try:
             if actor is not None:
                 at_ms = fields.get("occurred_at")
-                if isinstance(actor, str) and actor and isinstance(at_ms, int):
+                if isinstance(actor, str) and 0 < len(actor) <= _LONGEST and isinstance(at_ms, int):
                     fields["actor"] = self._pseudonyms.sealed(iso_week(at_ms), actor)
                 else:
                     del fields["actor"]  # nobody that could be told apart
+            for name, value in fields.items():
+                if type(value) is str and len(value) > _LONGEST:
+                    detail = f"field {name} is too long: send at most {_LONGEST:,} characters"
+                    return Refused(item.place, Reason.TOO_LONG, detail)
             return orjson.dumps(fields)
         except (TypeError, UnicodeEncodeError):
             return _unwritable(item)

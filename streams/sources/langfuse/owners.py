@@ -15,6 +15,10 @@ METADATA_KEYS: Final = (
 )  # fmt: skip
 
 
+#: Tags of a trace stand on each of its observations: so many are looked at.
+_MOST_TAGS: Final = 64
+
+
 def owners_of(metadata: Iterable[Mapping[str, Any]], tags: Iterable[str]) -> dict[str, str]:
     """``team``, ``workflow`` and ``run_id`` as far as they are told: in the first of the metadata that tells, else in a tag.
 
@@ -37,13 +41,13 @@ def tagged(tags: Iterable[str]) -> dict[str, str]:
 
 
 def tags_of(value: Any) -> list[str]:
-    """Tags from a list of texts, or from such a list as JSON."""
+    """Tags from a list of texts, or from such a list as JSON: the first 64."""
     if isinstance(value, str) and value[:1] == "[":
         try:
             value = orjson.loads(value)
         except orjson.JSONDecodeError:
             return []
-    return [tag for tag in value if isinstance(tag, str)] if isinstance(value, list) else []
+    return [tag for tag in value[:_MOST_TAGS] if isinstance(tag, str)] if isinstance(value, list) else []
 
 
 def word(value: Any) -> str | None:

@@ -1,5 +1,6 @@
 """Whose an item is, who stays hidden, and what the worker would refuse."""
 
+import tracemalloc
 from typing import Any
 
 import orjson
@@ -121,3 +122,25 @@ def test_an_actor_that_is_no_unicode_is_refused_and_not_a_crash() -> None:
     assert [record.place for record in result.usage] == ["1"]
     ((place, reason, detail),) = result.refused
     assert (place, reason, "canary" in detail) == ("0", Reason.WRONG_TYPE, False)
+
+
+@pytest.mark.parametrize("form", Form)
+def test_a_long_text_that_a_thousand_items_share_is_not_written_out_a_thousand_times(form: Form) -> None:
+    said, shared = (usage if form is Form.USAGE else outcome), "x" * 200_000
+    items = [Item(str(n), form, said(team=shared)) for n in range(1_000)]
+    tracemalloc.start()
+    try:
+        result = booked(*items)
+        assert tracemalloc.get_traced_memory()[1] < 4_000_000
+    finally:
+        tracemalloc.stop()
+    assert [each.place for each in result.refused] == [str(n) for n in range(1_000)]
+    assert {each.reason for each in result.refused} == {Reason.TOO_LONG}
+    assert "field team is too long" in result.refused[0].detail
+
+
+def test_an_actor_that_no_name_is_so_long_as_costs_nobody_the_event_and_a_label_fits_no_rule() -> None:
+    item = Item("0", Form.USAGE, usage(actor="x" * 1_025), {"service.name": "x" * 1_025})
+    (record,) = booked(item, binding=Binding(rules=RULES)).usage
+    assert "actor" not in orjson.loads(record.value)
+    assert orjson.loads(record.value)["team"] == "unattributed"

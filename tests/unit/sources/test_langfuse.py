@@ -927,3 +927,11 @@ def test_a_body_cut_or_changed_anywhere_is_decoded_or_refused(data: st.DataObjec
         body[data.draw(st.integers(0, len(body) - 1))] = data.draw(st.integers(0, 255))
     with suppress(BadBody):
         accounted(decode(bytes(body[: data.draw(st.integers(1, len(body)))]), context))
+
+
+def test_of_a_traces_tags_so_many_are_looked_at_however_many_observations_share_them() -> None:
+    tagged = event("trace-create", "0", id="t", tags=["team:a", *(f"tag-{n}" for n in range(5_000))])
+    decoded = batch(tagged, event("generation-create", "1", **generation(traceId="t")))
+    (item,) = decoded.items
+    assert item.fields["team"] == "a"
+    assert sum(label.startswith("tag.") for label in item.labels) == 64
