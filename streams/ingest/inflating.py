@@ -15,6 +15,9 @@ _ZSTD_WINDOW_LOG: Final = 23
 #: be more even: a megabyte is no danger.
 _MOST_RATIO: Final = 200
 _SHORT_BYTES: Final = 1024 * 1024
+#: Of one body; the rest is copied at the end of each, and a million empty ones fit into the longest body. Tools that pack in
+#: blocks make one of every 64 kB and more.
+_MOST_MEMBERS: Final = 256
 _GZIP_BITS: Final = 16 + zlib.MAX_WBITS
 
 
@@ -36,8 +39,8 @@ class _Decompressor(Protocol):
 def inflated(body: bytes, encoding: str, max_bytes: int) -> bytes:
     """The body as it was before compression.
 
-    Several members or frames, one behind the other, are one body, as RFC 1952 and RFC 8878 say. Raises BadEncoding and
-    TooMuch.
+    Several members or frames, one behind the other, are one body, as RFC 1952 and RFC 8878 say, up to 256 of them. Raises
+    BadEncoding and TooMuch.
     """
     if encoding == "identity":
         return body
@@ -46,6 +49,8 @@ def inflated(body: bytes, encoding: str, max_bytes: int) -> bytes:
     room = most
     rest = body
     while rest or not parts:
+        if len(parts) == _MOST_MEMBERS:
+            raise BadEncoding(f"the body has more than {_MOST_MEMBERS} {encoding} members: pack it as one")
         try:
             part, rest = _member(rest, encoding, room + 1)
         except (zlib.error, ZstdError) as error:

@@ -95,6 +95,14 @@ def test_many_small_bombs_in_a_row_are_one() -> None:
         inflated(gzip.compress(bytes(MIB)) * 100, "gzip", 8 * MIB)
 
 
+@pytest.mark.parametrize("packing", ["gzip", "zstd"])
+def test_many_members_of_nothing_in_a_row_are_refused(packing: str) -> None:
+    pack = PACKED[packing]
+    assert inflated(pack(b"") * 255 + pack(b"last"), packing, 10_000) == b"last"
+    with pytest.raises(BadEncoding, match="more than 256"):
+        inflated(pack(b"") * 257, packing, 10_000)
+
+
 def test_a_frame_that_asks_for_a_huge_window_is_refused() -> None:
     options = {zstd.CompressionParameter.window_log: 27, zstd.CompressionParameter.enable_long_distance_matching: 1}
     packer = zstd.ZstdCompressor(options=options)
