@@ -47,7 +47,7 @@ class HttpSink:
             async with self._session.post(
                 self._url, data=body, headers=headers, ssl=self._tls or True, allow_redirects=False
             ) as answer:
-                said = await answer.content.read(_MOST_OF_AN_ANSWER)
+                said = await _beginning(answer.content)
                 if 200 <= answer.status < 300:
                     return _refused(said, len(lines))
                 why = f"{self._url} answers {answer.status}: {said[:_SHOWN].decode(errors='replace')}"
@@ -62,6 +62,14 @@ class HttpSink:
         if self._session is not None:
             await self._session.close()
             self._session = None
+
+
+async def _beginning(content: aiohttp.StreamReader) -> bytes:
+    """The answer, or as much of it as is read: a single read gives what has come so far."""
+    said = bytearray()
+    while len(said) < _MOST_OF_AN_ANSWER and (piece := await content.read(_MOST_OF_AN_ANSWER - len(said))):
+        said += piece
+    return bytes(said)
 
 
 def _refused(said: bytes, count: int) -> dict[int, str]:

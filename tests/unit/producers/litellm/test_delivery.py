@@ -12,6 +12,8 @@ from pathlib import Path
 
 import orjson
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import RawTestServer
 
 from streams.producers.litellm.account import Limits
 from streams.producers.litellm.delivery import Delivery
@@ -342,3 +344,20 @@ def test_a_directory_that_cannot_be_used_shows_at_the_start(tmp_path: Path) -> N
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError, match="file"):
         Delivery(lambda: HttpSink("http://127.0.0.1:1"), tmp_path / "file")
+
+
+async def test_an_answer_that_comes_in_pieces_is_read_to_its_end() -> None:
+    async def answer(request: web.BaseRequest) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await response.write(b'{"refused": [{"place": "0", "reason": "x", ')
+        await asyncio.sleep(0.05)
+        await response.write(b'"detail": "why"}]}')
+        return response
+
+    async with RawTestServer(answer) as server:
+        sink = HttpSink(str(server.make_url("/litellm")))
+        try:
+            assert await sink.send([b"{}", b"{}"]) == {0: "why"}
+        finally:
+            await sink.close()
