@@ -12,6 +12,8 @@ from streams.sources.readings import BadField, count, dollars, instant_ms, nanos
 __all__ = ["content_id", "first_count", "first_dollars", "first_word", "log_time_ms", "one_of", "span_time_ms"]
 
 _MOST: Final = 2**53
+#: More characters than any id has that a record may hold.
+_LONGEST_PART: Final = 1_024
 #: The year 2255; what lies beyond is looked at by those who know how far a time may be out.
 _FAR_NANOS: Final = 9 * 10**18
 
@@ -84,8 +86,12 @@ def log_time_ms(record: LogRecord) -> int:
 
 
 def content_id(*parts: Any) -> str:
-    """An id of what has none of its own: the same parts give the same id, so that what is sent again counts once."""
-    return blake2b(repr(parts).encode(errors="replace"), digest_size=16).hexdigest()
+    """An id of what has none of its own: the same parts give the same id, so that what is sent again counts once.
+
+    Of a text the beginning counts: a session of megabytes may stand on a resource, above thousands of records.
+    """
+    short = tuple(part[:_LONGEST_PART] if type(part) is str else part for part in parts)
+    return blake2b(repr(short).encode(errors="replace"), digest_size=16).hexdigest()
 
 
 def _ms(nanos: int, field: str) -> int | None:

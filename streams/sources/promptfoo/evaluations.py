@@ -1,13 +1,18 @@
 """What a whole evaluation says of each of its results: its time, who ran it, whose it is, which models it set up."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from itertools import islice
+from typing import Any, Final, NamedTuple
 
 from streams.core.reasons import Reason
 from streams.sources.contract import BadBody
 from streams.sources.readings import BadField, instant_ms
 
 __all__ = ["Evaluation", "as_object", "evaluation_of"]
+
+#: What an evaluation says stands on each of its results: it has to be short.
+_MOST_TAGS: Final = 64
+_MOST_IN_AN_ID: Final = 200
 
 
 class Evaluation(NamedTuple):
@@ -40,10 +45,10 @@ def evaluation_of(whole: Mapping[str, Any], received_at_ms: int) -> tuple[Evalua
     except BadField as bad:
         raise BadBody(bad.reason, str(bad)) from None
     said = {"eval.description": config.get("description")}
-    said |= {f"tags.{key}": value for key, value in as_object(config.get("tags")).items()}
+    said |= {f"tags.{key}": value for key, value in islice(as_object(config.get("tags")).items(), _MOST_TAGS)}
     evaluation = Evaluation(
         at_ms or received_at_ms,
-        _text(whole.get("evalId")),
+        _id(whole.get("evalId")),
         _text(metadata.get("author")),
         {**as_object(config.get("metadata")), **as_object(config.get("tags"))},
         {key: value for key, value in said.items() if isinstance(value, str)},
@@ -69,6 +74,11 @@ def _models(providers: Any) -> dict[str, str]:
                 # Two of one id with different models leave open which one was called.
                 found[said] = model if found.get(said, model) == model else ""
     return found
+
+
+def _id(value: Any) -> str | None:
+    said = _text(value)
+    return said if said is not None and len(said) <= _MOST_IN_AN_ID else None
 
 
 def _text(value: Any) -> str | None:

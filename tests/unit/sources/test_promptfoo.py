@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.core.reasons import Reason
-from streams.sources.contract import BadBody, Context, Decoded, Skip
+from streams.sources.contract import BadBody, Context, Decoded, Form, Skip
 from streams.sources.fingerprints import Fingerprints
 from streams.sources.promptfoo import decode
 from tests.unit.sources.judging import (
@@ -349,6 +349,15 @@ def test_whose_a_result_is(
     decoded = read(result(**said), config=config)
     for item in decoded.items:
         assert (item.fields.get("team"), item.fields.get("workflow")) == expected
+
+
+def test_what_an_evaluation_says_of_each_of_its_results_is_short() -> None:
+    tags = {"team": "a", **{f"tag-{n}": "x" for n in range(5_000)}}
+    decoded = read(result(), config={"tags": tags}, evalId="x" * 100_000)
+    (outcome,) = (item for item in decoded.items if item.form is Form.OUTCOME)
+    assert outcome.fields["team"] == "a"
+    assert "ref" not in outcome.fields
+    assert sum(label.startswith("tags.") for label in outcome.labels) == 64
 
 
 def test_what_rules_may_map_does_not_leave() -> None:

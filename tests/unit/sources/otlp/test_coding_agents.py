@@ -7,6 +7,7 @@ import pytest
 
 from streams.core.reasons import Reason
 from streams.sources.contract import USAGE_UNKNOWN, Decoded, Form, Skip
+from streams.sources.otlp.words import content_id
 from tests.otlp_requests import AT_MS, decoded, log_record, tokens_of
 
 CLAUDE = "com.anthropic.claude_code.events"
@@ -83,6 +84,11 @@ def test_claude_codes_cost_is_read_from_dollars_where_micros_are_missing() -> No
 def test_an_event_that_is_sent_again_has_the_same_id(changed: dict[str, Any], same: bool) -> None:
     one, two = (fields_of(claude(event))["event_id"] for event in (REQUEST, {**REQUEST, **changed}))
     assert (one == two) is same
+
+
+def test_of_a_session_of_megabytes_only_the_beginning_is_looked_at() -> None:
+    # On a resource it would be hashed for each of thousands of records.
+    assert content_id("x" * 1_024) == content_id("x" * 10_000_000) != content_id("x" * 1_023)
 
 
 def test_claude_codes_error_is_a_failed_call_of_unknown_usage_and_its_repetition_is_passed_over() -> None:
