@@ -2,9 +2,10 @@
 
 import base64
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -14,6 +15,7 @@ from streams.located_yaml import Place, read_located
 from streams.sources.booking import UNATTRIBUTED, Binding, Rule
 from streams.sources.catalogue import Source
 from streams.sources.linking import DEFAULT, Linking, branch_pattern
+from streams.sources.signatures import secret_key
 
 __all__ = ["KEYS", "Credential", "Scheme", "SourcesFile", "load_sources_file"]
 
@@ -159,7 +161,7 @@ class _Reader:
             found[key].wrong(f"{kind} signs nothing; give token_file or basic_file")
             return None
         try:
-            file = SecretFile(self._directory / Path(said).expanduser())
+            file = SecretFile(self._directory / Path(said).expanduser(), check=self._check(scheme, kind))
         except ConfigError as error:
             found[key].wrong(str(error))
             return None
@@ -167,6 +169,11 @@ class _Reader:
             found[key].wrong("a line of the file has no colon; write USER:PASSWORD lines")
             return None
         return scheme, file
+
+    def _check(self, scheme: Scheme, kind: str | None) -> Callable[[bytes], object] | None:
+        """What raises ValueError for a secret that nobody could sign with."""
+        signature = self._sources[kind].signature if kind is not None and scheme is Scheme.SIGNATURE else None
+        return None if signature is None else partial(secret_key, signature)
 
     def _rule(self, place: Place) -> Rule | None:
         found = place.fields(KEYS["sources[N].rules[N]"], _ELSEWHERE)

@@ -24,13 +24,16 @@ class SecretFile:
     """The secrets in a file. Blank lines, and those that begin with #, are none.
 
     Raises ConfigError where it cannot be read at first, or holds none, or one that is too short. Later that is logged,
-    and the secrets that were last read stay valid.
+    and the secrets that were last read stay valid. ``check`` raises ValueError, which does not show the secret, for one that
+    cannot be used otherwise.
     """
 
     def __init__(
-        self, path: Path, *, least: int = MIN_SECRET_CHARACTERS, now_seconds: Callable[[], float] = time.monotonic
+        self, path: Path, *, least: int = MIN_SECRET_CHARACTERS, check: Callable[[bytes], object] | None = None,
+        now_seconds: Callable[[], float] = time.monotonic,
     ) -> None:  # fmt: skip
         self._path = path
+        self._check = check
         self._least = least
         self._now_seconds = now_seconds
         self._looked = now_seconds()
@@ -82,6 +85,11 @@ class SecretFile:
                     f"{self._path}, line {number}: the secret has {len(secret)} characters; give at least {self._least} "
                     "(openssl rand -hex 32)"
                 )
+            if self._check is not None:
+                try:
+                    self._check(secret)
+                except ValueError as error:
+                    raise ConfigError(f"{self._path}, line {number}: {error}") from None
             secrets.append(secret)
         if not secrets:
             raise ConfigError(f"{self._path} holds no secret; write one a line (openssl rand -hex 32)")

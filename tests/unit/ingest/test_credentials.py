@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,11 @@ from streams.ingest.credentials import KEYS, load_sources_file
 from streams.ingest.gate import Gate
 from streams.ingest.refusing import HttpRefusal
 from streams.ingest.secret_files import SecretFile
+from streams.sources import catalogue
 from streams.sources.booking import Binding, Rule
 from streams.sources.catalogue import Source
 from streams.sources.linking import DEFAULT, Clues, link
+from streams.sources.signatures import Scheme, secret_key
 from tests.ingest_source import SOURCES
 
 NOW_MS = 1_790_000_000_000  # 2026-09-21
@@ -163,6 +166,24 @@ def test_a_file_of_secrets_that_is_not_there_or_holds_a_short_one_is_told(write:
     (said,) = problems(write, "sources:\n- {name: a, kind: test, token_file: short}")
     assert "the secret has 3 characters; give at least 16 (openssl rand -hex 32)" in said
     assert "abc" not in said
+
+
+def test_a_secret_with_which_nobody_could_ever_sign_is_told_at_the_start(write: Callable[[str], Path]) -> None:
+    path = write("sources:\n- {name: a, kind: events, secret_file: signing}")
+    for text, said in (("whsec_%%%%%%%%%%", "is not base64"), ("whsec_c2hvcnQgb25l", "the secret has 9 bytes")):
+        (path.parent / "signing").write_text(text)
+        with pytest.raises(ConfigError, match=said) as raised:
+            load_sources_file(path, catalogue.SOURCES)
+        assert text not in str(raised.value)
+
+
+def test_a_secret_that_is_none_keeps_those_before_it_valid_while_secrets_are_exchanged(tmp_path: Path) -> None:
+    path, now = tmp_path / "signing", [0.0]
+    path.write_text("s" * 32)
+    file = SecretFile(path, check=partial(secret_key, Scheme.STANDARD), now_seconds=lambda: now[0])
+    path.write_text("s" * 32 + "\nwhsec_c2hvcnQgb25l\n")
+    now[0] += 2
+    assert file.secrets() == (b"s" * 32,)
 
 
 @pytest.mark.parametrize("token", [TOKEN, OTHER])
