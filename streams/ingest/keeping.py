@@ -45,7 +45,7 @@ class Publishing(Protocol):
     """What the keeper needs of :class:`Publisher`."""
 
     async def publish(self, records: Sequence[Outgoing], *, patience_seconds: float) -> None:
-        """Raises KafkaAway."""
+        """Raises KafkaAway; TopicMissing for a topic that it is not connected to."""
         ...
 
     async def give_up(self) -> None:
@@ -180,8 +180,14 @@ class Keeper:
             except KafkaAway as error:
                 self._lost(publisher, error)
                 continue
-            except OSError as error:
-                self._say("spool_failed", f"{type(error).__name__}: {error.strerror}")
+            except (
+                Exception
+            ) as error:  # a task that ended unseen would leave what was answered for in the spool for ever
+                if isinstance(error, TopicMissing):
+                    self._say("topic_missing", f"{error}: the spool holds events of another topic_prefix")
+                else:
+                    why = error.strerror if isinstance(error, OSError) else "what it holds cannot be sent"
+                    self._say("spool_failed", f"{type(error).__name__}: {why}")
                 await asyncio.sleep(_RETRY_SECONDS[-1])
                 continue
             if self._publisher is publisher:

@@ -136,10 +136,11 @@ class Publisher:
         return cls(client, found)
 
     async def publish(self, records: Iterable[Outgoing], *, patience_seconds: float) -> None:
-        """Hand over, and wait until all are acknowledged. Raises KafkaAway."""
+        """Hand over, and wait until all are acknowledged. Raises KafkaAway, and TopicMissing, where none was handed over."""
         if self._failed:
             raise KafkaAway("the producer has failed")
-        batches = {self._lane(record).put(record.key, record.value) for record in records}
+        lanes = [(self._lane(record), record) for record in records]
+        batches = {lane.put(record.key, record.value) for lane, record in lanes}
         if not batches:
             return
         waiting = {batch.delivered for batch in batches}
@@ -168,7 +169,9 @@ class Publisher:
     def _lane(self, record: Outgoing) -> _Lane:
         lane = self._lanes.get((record.topic, record.key))
         if lane is None:
-            partitions = self._partitions[record.topic]
+            partitions = self._partitions.get(record.topic)
+            if partitions is None:
+                raise TopicMissing(record.topic)
             partition = self._partitioner(record.key, partitions, partitions)
             place = record.topic, partition
             lane = self._by_place.get(place) or _Lane(self._client, *place)

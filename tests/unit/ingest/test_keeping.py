@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from streams.errors import DependencyError
 from streams.ingest import keeping
@@ -29,6 +30,7 @@ class Kafka:
         self.missing = False
         self.refusals = 0
         self.silent = False
+        self.errors: list[Exception] = []
         self.log: list[Outgoing] = []
         self.publishers = 0
 
@@ -48,6 +50,8 @@ class Fake:
 
     async def publish(self, records: Sequence[Outgoing], *, patience_seconds: float) -> None:
         await asyncio.sleep(0)
+        if self._kafka.errors:
+            raise self._kafka.errors.pop()
         if self._kafka.silent:
             # Taken, and never acknowledged: what a broker does that dies in the middle.
             self._kafka.log += records
@@ -166,6 +170,26 @@ async def test_what_an_earlier_process_left_is_sent_first(kafka: Kafka, tmp_path
     await until(lambda: after.spool.empty)
     assert await after.keep([record(2)]) is KeptIn.KAFKA
     assert kafka.log == [record(1), record(2)]
+    await after.stop()
+
+
+@pytest.mark.parametrize("error", [TopicMissing("old.usage"), ValueError("no parcel")])
+async def test_what_the_spool_holds_and_cannot_be_sent_is_said_and_tried_again(
+    kafka: Kafka, tmp_path: Path, error: Exception
+) -> None:
+    kafka.up = False
+    before = keeper_on(kafka, tmp_path)
+    await before.start()
+    await before.keep([record(1)])
+    await before.stop()
+    kafka.up, kafka.errors = True, [error] * 3
+    after = keeper_on(kafka, tmp_path)
+    with capture_logs() as logs:
+        await after.start()
+        await until(lambda: after.spool.empty)
+    assert kafka.log == [record(1)]
+    said = [entry["event"] for entry in logs if entry["log_level"] == "error"]
+    assert said == ["topic_missing" if isinstance(error, TopicMissing) else "spool_failed"]
     await after.stop()
 
 

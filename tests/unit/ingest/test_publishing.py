@@ -7,7 +7,7 @@ import pytest
 from aiokafka.errors import KafkaError, NotEnoughReplicasError
 
 from streams.ingest import publishing
-from streams.ingest.publishing import KafkaAway, Outgoing, Publisher
+from streams.ingest.publishing import KafkaAway, Outgoing, Publisher, TopicMissing
 
 
 class Builder:
@@ -127,3 +127,12 @@ async def test_nothing_to_publish_is_published_at_once(publisher: Publisher) -> 
 async def test_nobody_there_is_kafka_away() -> None:
     with pytest.raises(KafkaAway):
         await Publisher.connect("127.0.0.1:1", ["t"], timeout_seconds=5)
+
+
+async def test_of_a_body_with_a_topic_that_is_not_there_nothing_is_handed_over(
+    client: Client, publisher: Publisher
+) -> None:
+    with pytest.raises(TopicMissing, match="other"):
+        await publisher.publish([Outgoing("t", b"k", b"1"), Outgoing("other", b"k", b"2")], patience_seconds=20.0)
+    await settle()
+    assert client.sent == []
