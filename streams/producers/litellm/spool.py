@@ -12,6 +12,7 @@ import os
 import uuid
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -19,6 +20,8 @@ __all__ = ["Batch", "Spool", "SpoolFull"]
 
 #: Lines are read, sent and removed by segments; what was sent twice after a crash is at most one of them.
 SEGMENT_BYTES: Final = 1024 * 1024
+#: Each costs another process the same moment; a directory in which none succeeds is not to be used.
+_TRIES: Final = 20
 _LOCK: Final = "lock"
 _SUFFIX: Final = ".ndjson"
 
@@ -53,16 +56,13 @@ class Spool:
     def __init__(self, directory: Path, max_bytes: int) -> None:
         self._directory = directory
         self._max_bytes = max_bytes
-        self._folder = directory / uuid.uuid4().hex
         self._locks: dict[Path, int] = {}
         self._segments: deque[_Segment] = deque()
         self._numbers = 0
         self._descriptor: int | None = None
         self.bytes = 0
         self.damaged = 0
-        self._folder.mkdir(mode=0o700, parents=True)
-        if not self._hold(self._folder):
-            raise OSError(f"cannot lock {self._folder}")
+        self._folder = self._own_folder()
         self.adopt()
 
     def append(self, lines: Sequence[bytes]) -> None:
@@ -144,6 +144,15 @@ class Spool:
         self._locks.clear()
         self._segments.clear()
 
+    def _own_folder(self) -> Path:
+        """A new folder, held. Between the two steps another process may have found it, and taken it for one left behind."""
+        for _ in range(_TRIES):
+            folder = self._directory / uuid.uuid4().hex
+            folder.mkdir(mode=0o700, parents=True)
+            if self._hold(folder):
+                return folder
+        raise OSError(f"cannot lock a folder in {self._directory}")
+
     def _writable(self) -> _Segment:
         last = self._segments[-1] if self._segments else None
         if last is not None and last.open and last.size < SEGMENT_BYTES:
@@ -203,8 +212,9 @@ class Spool:
 
     def _let_go(self, folder: Path) -> None:
         if not any(folder.glob(f"*{_SUFFIX}")):
-            (folder / _LOCK).unlink(missing_ok=True)
-            folder.rmdir()
+            with suppress(OSError):  # another process looks at it at the same moment, or has just removed it
+                (folder / _LOCK).unlink(missing_ok=True)
+                folder.rmdir()
         os.close(self._locks.pop(folder))
 
 

@@ -1,6 +1,7 @@
 """The spool: what is written is read, in order, by whoever comes, until it is taken; and it stays within its bound."""
 
 import errno
+import fcntl
 import os
 import signal
 import subprocess
@@ -220,3 +221,36 @@ def test_whatever_happens_every_line_is_read_until_it_is_taken(
         assert spool.bytes == 0
     finally:
         module.SEGMENT_BYTES = before  # type: ignore[misc]
+
+
+def test_a_folder_that_another_process_takes_for_left_behind_is_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other, hold, taken = Spool(tmp_path, MEGABYTE), Spool._hold, []
+
+    def held(spool: Spool, folder: Path) -> bool:
+        if spool is not other and not taken:
+            taken.append(other.adopt())
+        return hold(spool, folder)
+
+    monkeypatch.setattr(Spool, "_hold", held)
+    spool = Spool(tmp_path, MEGABYTE)
+    assert taken
+    spool.append([line(1)])
+    assert rest(spool) == [line(1)]
+
+
+def test_a_folder_whose_process_ends_while_it_is_looked_at_is_nobodys(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other, ending, flock = Spool(tmp_path, MEGABYTE), Spool(tmp_path, MEGABYTE), fcntl.flock
+
+    def locked(descriptor: int, operation: int) -> None:
+        monkeypatch.setattr(fcntl, "flock", flock)
+        ending.close()
+        flock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", locked)
+    assert other.adopt() == 0
+    other.append([line(1)])
+    assert rest(other) == [line(1)]
