@@ -9,6 +9,7 @@ from typing import Any, Final
 from streams.core.reasons import Reason
 from streams.sources.contract import Context, Decoded, Item, Refused, Skip
 from streams.sources.langfuse.observations import Observation, read_observations
+from streams.sources.langfuse.owners import of_all
 from streams.sources.langfuse.scores import ScoreRule, read_score
 from streams.sources.readings import BadField
 
@@ -58,8 +59,9 @@ def read_rows(rows: Iterable[tuple[str, Any]], context: Context, rules: Iterable
             decoded.skipped[Skip.IRRELEVANT] += 1
         else:
             decoded.skipped[Skip.UNKNOWN] += 1
+    shared = {name: of_all(trace) for name, trace in traces.items()}
     found = [
-        Observation(place, fields["type"].upper(), fields, _trace_of(fields, traces)) for place, fields in observations
+        Observation(place, fields["type"].upper(), fields, _trace_of(fields, shared)) for place, fields in observations
     ]
     read_observations(found, context, decoded)
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 from streams.core.reasons import Reason
 from streams.sources.contract import BadBody, Context, Decoded, Item, Refused, Skip
 from streams.sources.langfuse.observations import Observation, read_observations
+from streams.sources.langfuse.owners import of_all
 from streams.sources.langfuse.scores import ScoreRule, read_score
 from streams.sources.readings import BadField
 
@@ -55,8 +56,9 @@ def read_batch(batch: Any, context: Context, rules: Iterable[ScoreRule], decoded
             merged[key] = place, type_, said
         else:
             decoded.skipped[Skip.IRRELEVANT if kind == "sdk-log" else Skip.UNKNOWN] += 1
+    shared = {name: of_all(trace) for name, trace in traces.items()}
     found = [
-        Observation(place, type_, said, traces.get(str(said.get("traceId")), {}))
+        Observation(place, type_, said, shared.get(str(said.get("traceId")), {}))
         for place, type_, said in merged.values()
     ]
     read_observations(found, context, decoded)

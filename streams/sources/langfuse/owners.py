@@ -7,7 +7,7 @@ import orjson
 
 from streams.sources.langfuse.usage import as_object
 
-__all__ = ["METADATA_KEYS", "owners_of", "tags_of", "word"]
+__all__ = ["METADATA_KEYS", "of_all", "owners_of", "tags_of", "word"]
 
 #: What is read of metadata; whatever else a program puts there stays unread.
 METADATA_KEYS: Final = (
@@ -15,6 +15,7 @@ METADATA_KEYS: Final = (
 )  # fmt: skip
 
 
+_TRACE_FIELDS: Final = ("name", "userId", "sessionId", "environment", "release", "projectId", "service.name")
 #: Tags of a trace stand on each of its observations: so many are looked at.
 _MOST_TAGS: Final = 64
 
@@ -32,6 +33,15 @@ def owners_of(metadata: Iterable[Mapping[str, Any]], tags: Iterable[str]) -> dic
         value = next((value for name in names for one in told if (value := word(one.get(name)))), None)
         if value:
             found[field] = value
+    return found
+
+
+def of_all(trace: Mapping[str, Any]) -> dict[str, Any]:
+    """What observations look for in their trace, read once: whatever else it has is not copied or parsed for each."""
+    found = {name: trace[name] for name in _TRACE_FIELDS if name in trace}
+    metadata = metadata_of(trace.get("metadata"))
+    found["metadata"] = {key: metadata[key] for key in METADATA_KEYS if key in metadata}
+    found["tags"] = tags_of(trace.get("tags"))
     return found
 
 

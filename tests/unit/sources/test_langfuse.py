@@ -1,6 +1,8 @@
 """Langfuse: its SDKs' batches, spans and scores, and its exports, to the token; what repeats others, and whose it is."""
 
+import tracemalloc
 from contextlib import suppress
+from types import SimpleNamespace
 from typing import Any
 
 import orjson
@@ -935,3 +937,37 @@ def test_of_a_traces_tags_so_many_are_looked_at_however_many_observations_share_
     (item,) = decoded.items
     assert item.fields["team"] == "a"
     assert sum(label.startswith("tag.") for label in item.labels) == 64
+
+
+def test_a_wide_trace_is_not_copied_for_each_of_its_observations() -> None:
+    trace = {
+        "id": "t",
+        "timestamp": "2026-09-21T14:13:20Z",
+        "metadata": {"team": "a"},
+        **{f"k{n}": 1 for n in range(2_000)},
+    }
+    rows = [generation(id=str(n), traceId="t") for n in range(1_000)]
+    tracemalloc.start()
+    try:
+        decoded = export(trace, *rows)
+        assert tracemalloc.get_traced_memory()[1] < 20_000_000
+    finally:
+        tracemalloc.stop()
+    assert {item.fields["team"] for item in decoded.items} == {"a"}
+
+
+def test_a_traces_metadata_is_read_once_however_many_observations_share_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed = []
+
+    def loads(text: str | bytes) -> Any:
+        parsed.append(text)
+        return orjson.loads(text)
+
+    monkeypatch.setattr(
+        "streams.sources.langfuse.usage.orjson", SimpleNamespace(loads=loads, JSONDecodeError=ValueError)
+    )
+    tracing = event("trace-create", "0", id="t", metadata='{"team": "a"}')
+    calls = [event("generation-create", str(n), **generation(id=str(n), traceId="t")) for n in range(1, 20)]
+    decoded = batch(tracing, *calls)
+    assert {item.fields["team"] for item in decoded.items} == {"a"}
+    assert len(parsed) == 1
