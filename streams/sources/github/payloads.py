@@ -26,6 +26,8 @@ __all__ = [
 SOURCE: Final = "github"
 #: As many digits of a commit as people look up.
 SHORT_COMMIT: Final = 12
+#: A name of 100 of an owner of 39 at most; each outcome of a body has it several times.
+_LONGEST_NAME: Final = 200
 _BOT: Final = "[bot]"
 
 
@@ -66,6 +68,8 @@ class Repository(NamedTuple):
             name = address.rpartition("/repos/")[2] if isinstance(address, str) and "/repos/" in address else None
         if not name:
             raise BadField("repository.full_name", Reason.MISSING_FIELD, "is missing: send the body as it came")
+        if len(name) > _LONGEST_NAME:
+            raise BadField("repository.full_name", Reason.TOO_LONG, f"is longer than {_LONGEST_NAME} characters")
         return cls(name, member(repository, "custom_properties"))
 
     def ref(self, number: int) -> str:

@@ -564,3 +564,12 @@ def test_issues_as_the_api_lists_them() -> None:
     decoded = decode(shared("devlake/github/_raw_github_api_issues.jsonl"))
     assert decoded.skipped == {Skip.REPEATED: 9, Skip.IRRELEVANT: 12}
     assert [item.fields["outcome_id"] for item in decoded.items] == ["panjf2000/ants#7:defect"]
+
+
+def test_a_repository_of_a_name_that_none_has_is_refused() -> None:
+    # Each outcome of a push has the name several times, and a push may hold thousands.
+    decoded = decode(
+        webhook(pull_request=pull(), number=7, action="closed", repository={"full_name": "a/" + "b" * 199})
+    )
+    assert decoded.items == []
+    assert [each.reason for each in decoded.refused] == [Reason.TOO_LONG]
