@@ -6,10 +6,12 @@ unfinished write left behind ends a file, wherever it lies, and was never acknow
 """
 
 import os
+import shutil
 import struct
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -28,6 +30,7 @@ _LENGTH: Final = struct.Struct("<I")
 #: A parcel is one body's records: bodies are smaller by far.
 _MAX_PARCEL_BYTES: Final = 256 * 1024 * 1024
 _SUFFIX: Final = ".spool"
+_ASIDE: Final = ".damaged"
 #: Small enough that little is sent twice after a crash, large enough that a gigabyte is not a thousand files.
 _SEGMENT_BYTES: Final = 16 * 1024 * 1024
 
@@ -209,7 +212,7 @@ class Spool:
         segment.path.unlink(missing_ok=True)
 
     def _put_aside(self, segment: _Segment) -> None:
-        aside = segment.path.with_suffix(".damaged")
+        aside = segment.path.with_suffix(_ASIDE)
         log.error("spool_damaged", file=str(aside), lost_bytes=segment.end)
         if self._file is not None and segment is self._segments[-1]:
             self._close()
@@ -236,7 +239,13 @@ def _recovered(directory: Path) -> list[_Segment]:
         else:
             magic, began_ms = _HEADER.unpack_from(content)
             end = _whole(content) if magic == _MAGIC else 0
-        if end < len(content):
+        if _goes_on(content, end):
+            # No write that broke off: what stands behind the damage was answered for, and is kept for a person.
+            aside = path.with_suffix(_ASIDE)
+            with suppress(OSError):  # no room for it is no reason not to begin
+                shutil.copyfile(path, aside)
+            log.error("spool_damaged", file=str(aside), lost_bytes=len(content) - end)
+        elif end < len(content):
             log.warning("spool_cut", file=str(path), dropped_bytes=len(content) - end)
         segments.append(_Segment(path, int(path.stem), began_ms, end, len(content)))
     return segments
@@ -248,6 +257,14 @@ def _whole(content: bytes) -> int:
     while (parcel := _parcel_at(content, at)) is not None:
         at += _FRAME.size + len(parcel)
     return at
+
+
+def _goes_on(content: bytes, at: int) -> bool:
+    """Whether a whole parcel lies behind the one here, which is not whole."""
+    if not 0 < at <= len(content) - _FRAME.size:
+        return False
+    length, _ = _FRAME.unpack_from(content, at)
+    return _parcel_at(content, at + _FRAME.size + length) is not None
 
 
 def _parcels(segment: _Segment, offset: int, max_bytes: int) -> tuple[list[bytes], int]:

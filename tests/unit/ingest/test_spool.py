@@ -242,3 +242,20 @@ def _content(file: Path) -> list[bytes]:
 
 TestQueue = Queue.TestCase
 TestQueue.settings = settings(max_examples=25, stateful_step_count=30, deadline=None)
+
+
+def test_what_lies_behind_damage_in_the_middle_is_kept_for_a_person(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, 1 << 20)
+    for parcel in (b"one" * 10, b"two" * 10, b"three" * 10):
+        spool.append([parcel])
+    spool.close()
+    (file,) = tmp_path.glob("*.spool")
+    content = file.read_bytes().replace(b"twotwo", b"twoTWO", 1)
+    file.write_bytes(content)
+    spool = Spool(tmp_path, 1 << 20)
+    batch = spool.read(1 << 20)
+    assert batch is not None
+    assert batch.parcels == [b"one" * 10]
+    spool.release(batch.end)
+    (aside,) = tmp_path.iterdir()
+    assert (aside.suffix, aside.read_bytes()) == (".damaged", content)
