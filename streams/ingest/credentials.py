@@ -87,7 +87,7 @@ def load_sources_file(
     top, problems = read_located(path, "sources_file")
     found = top.fields(KEYS[""], _ELSEWHERE)
     reader = _Reader(path.parent, {source.name: source for source in sources}, default_team, default_workflow)
-    credentials = []
+    credentials: list[Credential] = []
     names: set[str] = set()
     if "sources" in found:
         for place in found["sources"].items():
@@ -97,12 +97,23 @@ def load_sources_file(
             if credential.name in names:
                 place.wrong("an entry before has the same name; give each its own, logs go by it")
             names.add(credential.name)
+            if any(_rivals(credential, before) for before in credentials):
+                place.wrong(
+                    "an entry before has one of its secrets for the same kind: whose a request is would be a guess"
+                )
             credentials.append(credential)
     linking = _linking(found["linking"]) if "linking" in found else DEFAULT
     problems.raise_any()
     if not credentials:
         raise ConfigError(f"{path} has no entry below sources; without one nobody can post anything")
     return SourcesFile(credentials, linking)
+
+
+def _rivals(one: Credential, other: Credential) -> bool:
+    """Whether a request could be either's, and it makes a difference."""
+    same_door = (one.kind, one.scheme) == (other.kind, other.scheme)
+    differ = (one.binding, one.ends_ms) != (other.binding, other.ends_ms)
+    return same_door and differ and not set(one.file.secrets()).isdisjoint(other.file.secrets())
 
 
 class _Reader:

@@ -177,6 +177,21 @@ def test_a_secret_with_which_nobody_could_ever_sign_is_told_at_the_start(write: 
         assert text not in str(raised.value)
 
 
+@pytest.mark.parametrize("other", ["team: blue", "expires: 2027-01-01"])
+def test_a_secret_of_two_entries_that_differ_is_told(write: Callable[[str], Path], other: str) -> None:
+    entry = "- {name: %s, kind: test, token_file: token, %s}\n"
+    (said,) = problems(write, "sources:\n" + entry % ("a", "team: red") + entry % ("b", other))
+    assert said.startswith("line 3: sources[2]: an entry before has one of its secrets for the same kind")
+    # With the same meaning, or for another kind, it is nobody's guess.
+    same = (
+        "sources:\n"
+        + entry % ("a", "team: red")
+        + entry % ("b", "team: red")
+        + (entry % ("c", other)).replace("test", "otlp")
+    )
+    assert len(load_sources_file(write(same), SOURCES).credentials) == 3
+
+
 def test_a_secret_that_is_none_keeps_those_before_it_valid_while_secrets_are_exchanged(tmp_path: Path) -> None:
     path, now = tmp_path / "signing", [0.0]
     path.write_text("s" * 32)
