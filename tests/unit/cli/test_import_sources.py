@@ -246,7 +246,8 @@ def test_team_and_links_are_those_of_the_file_of_sources(assay: Assay, tmp_path:
 
 
 def test_an_entry_is_named_where_there_are_several(assay: Assay, tmp_path: Path, sources_file: Path) -> None:
-    more = "  - {name: second, kind: litellm, token_file: token, team: second}\nlinking"
+    more = "  - {name: second, kind: litellm, token_file: other, team: second}\nlinking"
+    (sources_file.parent / "other").write_text("another token than that of the first entry")
     sources_file.write_text(SOURCES_FILE.replace("linking", more))
     file = written(tmp_path / "c", event())
     command = ["import", "litellm", file, "--usage", tmp_path / "u", "--sources-file", sources_file]
