@@ -4,7 +4,6 @@ import gzip
 import hashlib
 import hmac
 import json
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from streams.ingest.credentials import Credential, Scheme
 from streams.ingest.gate import Gate
 from streams.sources.booking import Binding
 from streams.sources.catalogue import SOURCES, Verify
+from tests.ingest_source import NOW_MS
 from tests.otlp_requests import JSON, PROTOBUF, as_protobuf, request, span
 from tests.unit.ingest.test_service import Door, token_file
 
@@ -120,7 +120,7 @@ async def test_webhooks_come_in_by_their_systems_signature_and_by_no_other(name:
     new = b"n" * 20
     credential = Credential("forge", name, Scheme.SIGNATURE, token_file(b"o" * 20, new), Binding("payments"))
     async with Door(Gate([credential]), SOURCES) as door:
-        body = json.dumps({"zen": "x", "webhookTimestamp": time.time_ns() // 1_000_000 - 60_000}).encode()
+        body = json.dumps({"zen": "x", "webhookTimestamp": NOW_MS - 60_000}).encode()
         assert (await door.post(f"/{name}", body, **signed(name, body, new)))[0] != 401
         status, said = await door.post(f"/{name}", body, **signed(name, body, b"x" * 20))
         assert (status, said["reason"]) == (401, "bad_signature")
