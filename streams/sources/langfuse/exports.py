@@ -7,11 +7,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from streams.core.reasons import Reason
-from streams.sources.contract import Context, Decoded, Item, Refused, Skip
+from streams.sources.contract import Context, Decoded, Refused, Skip
 from streams.sources.langfuse.observations import Observation, read_observations
 from streams.sources.langfuse.owners import of_all
-from streams.sources.langfuse.scores import ScoreRule, read_score
-from streams.sources.readings import BadField
+from streams.sources.langfuse.scores import ScoreRule, take_score
 
 __all__ = ["read_rows", "rows_of"]
 
@@ -53,7 +52,7 @@ def read_rows(rows: Iterable[tuple[str, Any]], context: Context, rules: Iterable
         if isinstance(fields.get("type"), str) and ("traceId" in fields or "startTime" in fields):
             observations.append((place, fields))
         elif "value" in fields or "dataType" in fields or "stringValue" in fields:
-            _score(place, fields, context, rules, decoded)
+            take_score(place, fields, context, rules, decoded)
         elif "timestamp" in fields or place == "trace":
             traces[str(fields.get("id"))] = fields
             decoded.skipped[Skip.IRRELEVANT] += 1
@@ -69,20 +68,6 @@ def read_rows(rows: Iterable[tuple[str, Any]], context: Context, rules: Iterable
 def _trace_of(fields: Mapping[str, Any], traces: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     own = {name: value for name in _TRACE_FIELDS if (value := fields.get(name))}
     return {**traces.get(str(fields.get("traceId")), {}), **own}
-
-
-def _score(
-    place: str, fields: Mapping[str, Any], context: Context, rules: Iterable[ScoreRule], decoded: Decoded
-) -> None:  # fmt: skip
-    try:
-        read = read_score(place, fields, context.received_at_ms, rules)
-    except BadField as bad:
-        decoded.refused.append(bad.refused(place))
-        return
-    if isinstance(read, Item):
-        decoded.items.append(read)
-    else:
-        decoded.skipped[read] += 1
 
 
 def _camel(name: str) -> str:

@@ -9,11 +9,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from streams.core.reasons import Reason
-from streams.sources.contract import BadBody, Context, Decoded, Item, Refused, Skip
+from streams.sources.contract import BadBody, Context, Decoded, Refused, Skip
 from streams.sources.langfuse.observations import Observation, read_observations
 from streams.sources.langfuse.owners import of_all
-from streams.sources.langfuse.scores import ScoreRule, read_score
-from streams.sources.readings import BadField
+from streams.sources.langfuse.scores import ScoreRule, take_score
 
 __all__ = ["place_of", "read_batch"]
 
@@ -42,7 +41,9 @@ def read_batch(batch: Any, context: Context, rules: Iterable[ScoreRule], decoded
             traces.setdefault(str(body.get("id")), {}).update(_told(body))
             decoded.skipped[Skip.IRRELEVANT] += 1
         elif kind == "score-create":
-            _score(place, {"id": place, "timestamp": envelope.get("timestamp")} | _told(body), context, rules, decoded)
+            take_score(
+                place, {"id": place, "timestamp": envelope.get("timestamp")} | _told(body), context, rules, decoded
+            )
         elif (verb == "create" and noun in _CREATES) or (verb == "update" and noun in _UPDATES):
             said = {"timestamp": envelope.get("timestamp")} | _told(body)
             own_id = body.get("id")
@@ -73,17 +74,3 @@ def place_of(at: int, envelope: Any) -> str:
 def _told(body: Mapping[str, Any]) -> dict[str, Any]:
     """What a record says: an update that leaves a field empty takes nothing back."""
     return {key: value for key, value in body.items() if value is not None and value != {}}
-
-
-def _score(
-    place: str, fields: Mapping[str, Any], context: Context, rules: Iterable[ScoreRule], decoded: Decoded
-) -> None:  # fmt: skip
-    try:
-        read = read_score(place, fields, context.received_at_ms, rules)
-    except BadField as bad:
-        decoded.refused.append(bad.refused(place))
-        return
-    if isinstance(read, Item):
-        decoded.items.append(read)
-    else:
-        decoded.skipped[read] += 1

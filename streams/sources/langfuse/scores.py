@@ -10,12 +10,12 @@ from typing import Any, Final, NamedTuple
 
 from streams.core.outcomes import OutcomeKind
 from streams.core.reasons import Reason
-from streams.sources.contract import Form, Item, Skip
+from streams.sources.contract import Context, Decoded, Form, Item, Skip
 from streams.sources.langfuse.observations import SOURCE
 from streams.sources.langfuse.owners import metadata_of, owners_of
 from streams.sources.readings import BadField, instant_ms
 
-__all__ = ["ScoreRule", "read_score"]
+__all__ = ["ScoreRule", "take_score"]
 
 
 class ScoreRule(NamedTuple):
@@ -58,7 +58,22 @@ _TYPES: Final = frozenset({"NUMERIC", "BOOLEAN", "CATEGORICAL"})
 _TEXTS: Final = frozenset({"TEXT", "CORRECTION"})
 
 
-def read_score(
+def take_score(
+    place: str, fields: Mapping[str, Any], context: Context, rules: Iterable[ScoreRule], decoded: Decoded
+) -> None:  # fmt: skip
+    """Read a score into what is decoded: as an outcome, as refused, or as passed over."""
+    try:
+        read = _read_score(place, fields, context.received_at_ms, rules)
+    except BadField as bad:
+        decoded.refused.append(bad.refused(place))
+        return
+    if isinstance(read, Item):
+        decoded.items.append(read)
+    else:
+        decoded.skipped[read] += 1
+
+
+def _read_score(
     place: str, fields: Mapping[str, Any], received_at_ms: int, rules: Iterable[ScoreRule]
 ) -> Item | Skip:  # fmt: skip
     """The outcome that a score is, under the API's names. Raises BadField."""
