@@ -169,8 +169,17 @@ class TopicReader(Generic[R]):
         return {place.partition for place in self._kafka.assignment()}
 
     def position(self, partition: int) -> int:
-        """The offset that is read next."""
-        return int(self._kafka.position(self._place(partition), timeout_ms=_ASK_MS))
+        """The offset that is read next.
+
+        Raises:
+            BrokerUnavailable: It is not known yet, since the broker has not said where the log begins; ask again.
+        """
+        offset: int | None = self._kafka.position(self._place(partition), timeout_ms=_ASK_MS)
+        if offset is None:
+            raise BrokerUnavailable(
+                f"Kafka has not said within {_ASK_MS / 1_000:.0f} s where {self.topic} is read next"
+            )
+        return offset
 
     def ends(self) -> dict[int, int]:
         """Behind the last committed record of each partition read now."""

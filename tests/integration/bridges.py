@@ -42,13 +42,16 @@ class Bridge:
     def __init__(self, directory: Path, *arguments: str) -> None:
         (self.port,) = free_ports(1)
         self.log = directory / "bridge.log"
+        self._killed = False
         with self.log.open("ab") as output:
             self.process = spawn(
                 [ASSAY, "forward", *arguments, "--metrics-port", str(self.port)], log=output, dies_with_parent=True
             )
 
     def metric(self, name: str, **labels: str) -> float | None:
-        """A sample's value, None while there is none."""
+        """A sample's value, None while there is none; fails where the process has ended of itself."""
+        code = self.process.poll()
+        assert code is None or self._killed, f"the bridge has ended with {code}: {self.log.read_text()[-2_000:]}"
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=10) as answer:
                 text = answer.read().decode()
@@ -72,6 +75,7 @@ class Bridge:
 
     def kill(self) -> None:
         """No warning."""
+        self._killed = True
         self.process.kill()
         self.process.wait()
 
