@@ -28,7 +28,7 @@ __all__ = ["ASSAY", "Worker", "assay", "eventually"]
 #: The command as installed, beside the interpreter that runs the tests.
 ASSAY: Final = str(Path(sys.executable).parent / "assay")
 #: Generous: a build machine under load has been seen to need ten times what a free one does.
-_PATIENCE_SECONDS: Final = 60.0
+_PATIENCE_SECONDS: Final = 120.0
 _POLL_SECONDS: Final = 0.05
 _T = TypeVar("_T")
 
