@@ -10,6 +10,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 EXTRAS := dev,local,cli
 TEST_PYTHONS := 3.11 3.12 3.13
+# Processes that share the test files, each with a broker of its own.
+TEST_JOBS ?= 2
 
 # The first interpreter of a supported version; override with `make PYTHON=...`.
 SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
@@ -77,11 +79,11 @@ lint: venv ## Check style, types and layering
 
 .PHONY: test
 test: lint kernel browser alertmanager ## Check and run every test, real broker included
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile
 
 .PHONY: test-unit
 test-unit: kernel ## Run the tests that need no broker
-	$(BIN)/python -m pytest -m 'not kafka'
+	$(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile -m 'not kafka'
 
 .PHONY: test-clients
 test-clients: kernel clients-langfuse clients-litellm clients-promptfoo ## Install real client programs and test with them
