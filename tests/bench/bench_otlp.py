@@ -2,8 +2,6 @@
 
 import json
 import sys
-import time
-from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -12,9 +10,10 @@ from streams.core.pseudonyms import Pseudonyms
 from streams.sources.booking import Binding, Booker, Rule
 from streams.sources.contract import Context, Form
 from streams.sources.otlp.decoding import decode
+from tests.bench.bench_litellm import best
 from tests.otlp_requests import AT_MS, JSON, PATHS, PROTOBUF, as_protobuf, log_record, request, span
 
-__all__ = ["measure"]
+__all__ = ["RECORDS", "measure"]
 
 ROUNDS = 30
 RECORDS = 500
@@ -79,8 +78,8 @@ def _figures(body: bytes, context: Context, rounds: int, records: int) -> dict[s
     items = decode(body, context).items
     assert [item.form for item in items] == [Form.USAGE] * records
     assert len(booker.book(items, binding).usage) == records
-    decoded = _best(lambda: decode(body, context), rounds) / records
-    booked = _best(lambda: booker.book(decode(body, context).items, binding), rounds) / records
+    decoded = best(lambda: decode(body, context), rounds) / records
+    booked = best(lambda: booker.book(decode(body, context).items, binding), rounds) / records
     return {
         "bytes_per_record": round(len(body) / records),
         "decode_cpu_us": round(decoded * 1e6, 2),
@@ -88,15 +87,6 @@ def _figures(body: bytes, context: Context, rounds: int, records: int) -> dict[s
         "decode_and_book_cpu_us": round(booked * 1e6, 2),
         "decode_and_book_records_per_second_per_core": round(1 / booked),
     }
-
-
-def _best(work: Callable[[], object], rounds: int) -> float:
-    best = float("inf")
-    for _ in range(rounds):
-        begin = time.process_time()
-        work()
-        best = min(best, time.process_time() - begin)
-    return best
 
 
 if __name__ == "__main__":

@@ -14,6 +14,8 @@ _PROMISED_RESTART_S: Final = 10
 _PROMISED_INWARD: Final = 5_000
 _PROMISED_P99_MS: Final = 100
 _PROMISED_LARGE_MS: Final = 200
+_PROMISED_LITELLM: Final = 10_000
+_PROMISED_SPANS: Final = 40_000
 #: What a hundred times the workflows may cost of the promised throughput.
 _GROWN_WORKFLOWS: Final = 40_000
 _GROWN_SHARE: Final = 0.75
@@ -71,6 +73,8 @@ def _lines(results: dict[str, Any]) -> Iterator[str]:
             f"over HTTP: p50 {taken['p50_ms']} ms, p99 {taken['p99_ms']} ms with {taken['connections']} connections; a body "
             f"of {taken['large_body_mb']} MB is answered in {taken['large_p50_ms']} ms ({taken['large_max_ms']} at the most)"
         )
+    if "sources" in results:
+        yield from _sources(results["sources"])
     for point in results.get("growth", ()):
         seen = results["workflows_seen"][str(point["workflows"])]
         name = f"{point['workflows']:,} workflows ({seen:,} seen), {point['partitions']} p."
@@ -87,6 +91,19 @@ def _lines(results: dict[str, Any]) -> Iterator[str]:
     if "pipeline" in results:
         threads = " ".join(f"{name} {us:.2f}" for name, us in results["pipeline"]["threads_us"].items())
         yield f"pipeline, CPU us an event by thread: {threads}"
+
+
+def _sources(found: dict[str, Any]) -> Iterator[str]:
+    for source, per_second in (
+        ("litellm", "decode_events_per_second_per_core"),
+        ("otlp", "decode_records_per_second_per_core"),
+    ):
+        for kind, figures in found[source].items():
+            if per_second in figures:
+                yield f"read {source}, {kind}: {figures[per_second]:,} a second of one core"
+    yield "read one request, CPU us: " + ", ".join(
+        f"{name} {it['decode_cpu_us']:,.0f}" for name, it in found["requests"].items()
+    )
 
 
 def _row(name: str, figures: dict[str, Any]) -> str:
@@ -140,6 +157,13 @@ def targets(results: dict[str, Any]) -> str:
         (f"less than {_PROMISED_LARGE_MS} ms for a body of 512 events of 12.5 kB", "large_p50_ms", _PROMISED_LARGE_MS),
     ):
         found.append(_Target(what, taken.get(name), taken.get(name, bound) < bound))
+    read = results.get("sources", {})
+    for what, source, kind, name, least in (
+        ("LiteLLM's events of 12.5 kB", "litellm", "events", "decode_events_per_second_per_core", _PROMISED_LITELLM),
+        ("OTLP's spans in protobuf", "otlp", "spans_protobuf", "decode_records_per_second_per_core", _PROMISED_SPANS),
+    ):
+        per_second = read.get(source, {}).get(kind, {}).get(name)
+        found.append(_Target(f"{least:,} of {what} a second of one core", per_second, (per_second or 0) >= least))
     inward = taken.get("events_per_second_per_core")
     found.append(_Target(f"{_PROMISED_INWARD:,} events/s a core over HTTP", inward, (inward or 0) >= _PROMISED_INWARD))
     return "\n".join(["Targets:", *map(str, found)])

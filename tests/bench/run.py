@@ -22,7 +22,7 @@ from deploy.local.broker import local_kafka
 from streams import topics_admin
 from streams.core.topics import USAGE
 from streams.errors import AssayError
-from tests.bench import ingest
+from tests.bench import bench_sources, ingest
 from tests.bench.load import preload, scenario, write_log, write_outcomes, write_runs
 from tests.bench.pipeline import Pipeline, topics_under
 from tests.bench.process import BenchError, machine, result_of
@@ -32,8 +32,8 @@ __all__ = ["Plan", "main", "measure"]
 
 _BUILD: Final = Path(__file__).parents[2] / "build"
 SECTIONS: Final = (
-    "pipeline", "stock_faust", "outcomes", "open_runs", "working_day", "decode_only", "core_only", "ingest",
-    "growth",
+    "pipeline", "stock_faust", "outcomes", "open_runs", "working_day", "decode_only", "core_only", "sources",
+    "ingest", "growth",
 )  # fmt: skip
 #: Usage events for each outcome: more outcomes than any organisation has.
 _ONE_OUTCOME_IN: Final = 20
@@ -58,13 +58,14 @@ class Plan:
     repeats: int = 3
     ingest_batches: int = 1_000
     ingest_large: int = 20
+    quick_sources: bool = False
     sections: frozenset[str] = frozenset(SECTIONS)
     sample_to: Path | None = None
 
     def quick(self) -> "Plan":
         """The same way through everything with hardly any events: figures of it mean nothing."""
         return replace(self, events=20_000, stock_events=500, growth_events=10_000, growth=((1, 400),), repeats=2,
-                       ingest_batches=20, ingest_large=2)  # fmt: skip
+                       ingest_batches=20, ingest_large=2, quick_sources=True)  # fmt: skip
 
 
 class Bench:
@@ -102,6 +103,7 @@ class Bench:
             "outcomes": self._outcomes,
             "open_runs": self._open_runs,
             "working_day": self._working_day,
+            "sources": lambda: bench_sources.measure(quick=plan.quick_sources),
             "ingest": self._ingest,
             "growth": self._growth,
         }

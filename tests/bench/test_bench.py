@@ -29,6 +29,8 @@ def test_a_quick_run_measures_every_section(kafka: str, tmp_path: Path) -> None:
     assert results["core_only"].keys() >= {*_FIGURES, "stages_us"}
     assert results["decode_only"]["events"] == results["events"] == results["pipeline"]["events"]
     assert results["ingest"].keys() >= {*_FIGURES, "p99_ms", "large_p50_ms"}
+    assert results["sources"].keys() == {"litellm", "otlp", "requests"}
+    assert {"github", "promptfoo", "langfuse", "events"} <= results["sources"]["requests"].keys()
     assert [point.keys() for point in results["growth"]] == [{*_FIGURES, "partitions", "workflows"}]
     assert results["pipeline_over_stock_faust"] > 0
     # Stock Faust once, in the middle of the pipeline's runs.
