@@ -61,11 +61,6 @@ def check_config(as_json: bool) -> None:
             pseudonym_key(settings)
         elif not settings.insecure_dev_key:
             click.echo("no key for pseudonyms: a worker will not start without pseudonym_key_file", err=True)
-        if policy.time_zone != "UTC":
-            click.echo(
-                "policy: defaults.time_zone is reserved and has no effect: days, weeks and months are those of UTC",
-                err=True,
-            )
     except ConfigError as error:
         if as_json:
             click.echo(json.dumps({"valid": False, "problems": str(error).splitlines()}, indent=2))

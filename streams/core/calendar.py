@@ -9,11 +9,12 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Final
 
-__all__ = ["day_of", "month_of", "week_of"]
+__all__ = ["day_of", "days_of_month", "month_of", "week_of"]
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY: Final = timedelta(days=1)
 _MS: Final = timedelta(milliseconds=1)
+_DAY_MS: Final = 86_400_000
 
 
 def day_of(at_ms: int, zone: tzinfo) -> tuple[int, int]:
@@ -33,6 +34,15 @@ def month_of(at_ms: int, zone: tzinfo) -> tuple[int, int]:
     """Start and end of the local month. Raises as :func:`day_of`."""
     first = _local_day(at_ms, zone).replace(day=1)
     return _start_ms(first, zone), _start_ms((first + timedelta(days=31)).replace(day=1), zone)
+
+
+def days_of_month(end_ms: int, zone: tzinfo) -> tuple[int, int]:
+    """How much of the local month is over before an instant, and how much is left, in days of 24 hours to the nearest.
+
+    For what is summed by the days of UTC and judged by the month of an organisation. Raises as :func:`day_of`.
+    """
+    start_ms, over_ms = month_of(end_ms - 1, zone)
+    return round((end_ms - start_ms) / _DAY_MS), round((over_ms - end_ms) / _DAY_MS)
 
 
 def _local_day(at_ms: int, zone: tzinfo) -> date:

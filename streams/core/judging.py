@@ -7,14 +7,14 @@ first, then those that are rare enough among so many are told, those that explai
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import astuple, replace
-from datetime import UTC
 from typing import Final, NamedTuple
+from zoneinfo import ZoneInfo
 
 import msgspec
 
 from streams.core import keys
 from streams.core.alerting import MUTE, Circumstances, Reason, rare_enough
-from streams.core.calendar import month_of
+from streams.core.calendar import days_of_month
 from streams.core.effects import Effects
 from streams.core.episodes import Episodes, Place
 from streams.core.findings import Clear, Detector, Finding, Insufficient, Judges, Verdict
@@ -65,6 +65,7 @@ class Judging:
         self._store = store
         self._params = params
         self._policy = params.policy
+        self._zone = ZoneInfo(params.policy.time_zone)
         self._slow = [it for it in judges.registry if it.detect is not None and params.policy.detector(it.name).enabled]
         self._judges = judges
         #: What explains more comes first.
@@ -259,8 +260,7 @@ class Judging:
         if pace is None or not budget:
             return
         pace.learn(day)
-        start_ms, end_ms = month_of(day * DAY_MS, UTC)
-        gone, left = day - start_ms // DAY_MS + 1, end_ms // DAY_MS - day - 1
+        gone, left = days_of_month((day + 1) * DAY_MS, self._zone)
         spends = whole.days[:, Feature.SPEND]
         if whole.age < 28 or gone < 3:
             return

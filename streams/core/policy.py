@@ -92,7 +92,7 @@ class Policy:
     min_actors: int = MIN_ACTORS
     currency: Literal["usd"] = "usd"
     time_zone: str = "UTC"
-    """The zone whose days, weeks and months are meant, by its IANA name."""
+    """The zone in which a month of a budget begins and ends, by its IANA name."""
     maturity_days: Mapping[OutcomeKind, float] = field(default_factory=dict)
     """By kind, days after which an outcome that has not come is not waited for."""
     teams: Mapping[str, TeamPolicy] = field(default_factory=dict)

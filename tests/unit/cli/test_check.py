@@ -113,19 +113,12 @@ detectors:
 """
 
 
-def test_a_zone_that_changes_nothing_warns_of_nothing(assay: Assay, tmp_path: Path) -> None:
-    file = tmp_path / "policy.yaml"
-    file.write_text("defaults: {time_zone: UTC}\n")
-    assert "time_zone" not in assay("check", "config", "--policy", file).stderr
-
-
 def test_the_policy_in_force_is_shown_team_by_team(assay: Assay, tmp_path: Path) -> None:
     """As comments, so that what is printed still is a configuration file."""
     file = tmp_path / "policy.yaml"
     file.write_text(POLICY)
     result = assay("check", "config", "--policy", file)
     assert result.exit_code == 0
-    assert "defaults.time_zone is reserved and has no effect" in result.stderr
     assert yaml.safe_load(result.stdout)["policy"] == str(file)
     shown = [line for line in result.stdout.splitlines() if line.startswith("#")]
     assert shown == [

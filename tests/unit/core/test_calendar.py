@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from streams.core.calendar import day_of, month_of, week_of
+from streams.core.calendar import day_of, days_of_month, month_of, week_of
 
 HOUR = 3_600_000
 ZONES = (
@@ -141,3 +141,24 @@ def test_weeks_and_months_that_are_known(
     span_of: Callable[[int, tzinfo], tuple[int, int]], inside: str, start: str, end: str
 ) -> None:
     assert span_of(ms(inside), ZoneInfo("Europe/Berlin")) == (ms(start), ms(end))
+
+
+@pytest.mark.parametrize(
+    ("end", "zone", "days"),
+    [
+        ("2026-12-01", "UTC", (30, 0)),
+        ("2026-12-02", "UTC", (1, 30)),
+        # There it is still November, for eight hours of the 31 days of December.
+        ("2026-12-01", "America/Los_Angeles", (30, 0)),
+        ("2026-12-02", "America/Los_Angeles", (1, 30)),
+        # There December has begun fourteen hours ago.
+        ("2026-12-01", "Pacific/Kiritimati", (1, 30)),
+        # An hour of a month is no day of it.
+        ("2026-12-01", "Europe/Berlin", (0, 31)),
+        # October has an hour more, March one less.
+        ("2026-10-31", "Europe/Berlin", (30, 1)),
+        ("2026-03-31", "Europe/Berlin", (30, 1)),
+    ],
+)
+def test_days_of_a_month_are_those_of_its_zone_to_the_nearest(end: str, zone: str, days: tuple[int, int]) -> None:
+    assert days_of_month(ms(end), ZoneInfo(zone)) == days

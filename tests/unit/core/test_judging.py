@@ -14,6 +14,7 @@ from streams.core.episodes import Episodes, Place
 from streams.core.findings import Clear, Detector, Finding, Insufficient, Judges, Verdict
 from streams.core.history import DAYS, FEATURES, Feature, History
 from streams.core.judging import Judging
+from streams.core.pace import Pace
 from streams.core.params import EngineParams
 from streams.core.policy import DetectorPolicy, Policy, TeamPolicy
 from streams.core.snapshot import Organisation, Snapshot
@@ -244,3 +245,27 @@ def test_teams_are_told_apart() -> None:
     days.said = {"cause": {("payments", None): FINDING}, "effect": {("search", None): FINDING}}
     told = days.day(THURSDAY, scope(None), scope(None, team="search"))
     assert {(it.detector, it.team) for it in told} == {("cause", "payments"), ("effect", "search")}
+
+
+@pytest.mark.parametrize(("zone", "of_month"), [("UTC", 31), ("Pacific/Kiritimati", 1)])
+def test_the_month_of_a_budget_is_the_organisations(zone: str, of_month: int) -> None:
+    """On the last day of January in UTC it has long been February on Kiritimati: other days are summed."""
+    last_of_january = 20_484
+    asked: list[float] = []
+
+    def forecast(budget: int, spent: float, *_: Any) -> Verdict:
+        asked.append(spent)
+        return Clear()
+
+    days = Days(detector("budget_burn", "budget"))
+    history = History(last_of_january, np.zeros((DAYS, FEATURES)), last_of_january - 60)
+    history.days[:, Feature.SPEND] = 1_000_000
+    policy = Policy(time_zone=zone, teams={"payments": TeamPolicy(monthly_budget_micro_usd=10**9)})
+    judges = Judges(registry=(detector("budget_burn"),), run=forecast, velocity=forecast, tiers=(), forecast=forecast)
+    judging = Judging(
+        MemoryStore(), replace(days.params, policy=policy), judges, {}, {"payments": Pace()}, days.episodes,
+        lambda watch: None,
+    )  # fmt: skip
+    judging._forecast("payments", history, last_of_january, days.effects)
+    # Of a month that is hardly a day old nothing is forecast.
+    assert asked == ([of_month * 1e6] if of_month >= 3 else [])
