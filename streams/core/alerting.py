@@ -123,9 +123,13 @@ class Decision:
     reason: Reason
 
 
-def alert_id(detector: str, team: str, workflow: str | None, start_ms: int) -> str:
-    """The stable identity of an episode: the same after restarts, replays and rebalances."""
-    said = f"{detector}\0{team}\0{workflow or ''}\0{start_ms}".encode()
+def alert_id(detector: str, team: str, workflow: str | None, opened_ms: int) -> str:
+    """The stable identity of an alert: the same after restarts, replays and rebalances.
+
+    By when it began to fire and not by when what it tells of began: two episodes that follow each other can look back to
+    one beginning, over a shorter and a longer stretch, and the later one's first revision would pass for an old one.
+    """
+    said = f"{detector}\0{team}\0{workflow or ''}\0{opened_ms}".encode()
     return f"{detector}-{blake2b(said, digest_size=8).hexdigest()}"
 
 

@@ -112,7 +112,8 @@ class Episodes:
         alert = None if state is None else state.alert
         if decision.reason in PUBLISHED:
             if isinstance(verdict, Finding) and decision.episode is not None:
-                alert = self._alert(detector, place, decision, verdict, coarse)
+                named = None if alert is None else alert.alert_id
+                alert = self._alert(detector, place, decision, verdict, coarse, named)
                 if decision.reason is Reason.FIRST and verdict.severity != "critical":
                     weeks = self._told.setdefault(place.team, {})
                     week = iso_week(now_ms)
@@ -136,8 +137,9 @@ class Episodes:
             self._changed.add(place)
 
     def _alert(
-        self, detector: Detector, place: Place, decision: Decision, finding: Finding, coarse: bool
+        self, detector: Detector, place: Place, decision: Decision, finding: Finding, coarse: bool, named: str | None
     ) -> Alert:  # fmt: skip
+        """The record of a finding; ``named`` is what the alert is called already, None of one that begins to fire."""
         episode = decision.episode
         assert episode is not None
         number = _coarse if coarse else _exact
@@ -147,7 +149,7 @@ class Episodes:
         end_ms = episode.told_ms
         money = finding.money_micro_usd
         return Alert(
-            alert_id=alert_id(place.detector, place.team, place.workflow, episode.start_ms),
+            alert_id=named or alert_id(place.detector, place.team, place.workflow, episode.opened_ms),
             revision=episode.revision, state="firing", reason=decision.reason.value, detector=place.detector,
             family=detector.family, severity=finding.severity, team=place.team, workflow=place.workflow,
             window_start=end_ms - finding.days * DAY_MS if finding.days else min(episode.start_ms, end_ms),

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -60,7 +61,7 @@ def test_a_finding_becomes_a_record_with_all_that_is_known_of_it() -> None:
     now = MONDAY + 10 * DAY
     assert told.alerts == [
         Alert(
-            alert_id=alert_id("pattern", "payments", "review", now - 7 * DAY), revision=1, state="firing", reason="first",
+            alert_id=alert_id("pattern", "payments", "review", now), revision=1, state="firing", reason="first",
             detector="pattern", family="waste", severity="warning", team="payments", workflow="review",
             window_start=now - 7 * DAY, window_end=now, opened_at=now, updated_at=now, observed=123.456, expected=45.678,
             ratio=123.456 / 45.678, sample_size=12_345, min_sample_size=13, money_at_stake_micro_usd=98_765_432,
@@ -162,12 +163,36 @@ def test_an_episode_that_was_never_told_ends_without_a_record() -> None:
 
 
 def test_it_fires_as_of_its_beginning_once_it_may() -> None:
-    """The id is that of the episode, whenever it is told first."""
+    """The id is by when it was told first, whenever the episode began."""
     told = Told()
     told.say(FINDING, 8, snoozed=True)
     told.say(FINDING, 9)
-    assert told.alerts[0].alert_id == alert_id("pattern", "payments", "review", MONDAY + DAY)
+    assert told.alerts[0].alert_id == alert_id("pattern", "payments", "review", MONDAY + 9 * DAY)
     assert told.alerts[0].opened_at == MONDAY + 9 * DAY
+
+
+def test_episodes_that_look_back_to_one_beginning_are_two_alerts() -> None:
+    """Else a subscriber would take the first revision of the second for an old one of the first, and never show it."""
+    told = Told()
+    told.say(FINDING, 10)
+    told.say(Clear(), 11)
+    told.say(Clear(), 12)
+    told.say(replace(FINDING, days=21), 24)
+    first, over, second = told.alerts
+    assert (first.state, over.state, second.state) == ("firing", "resolved", "firing")
+    assert first.window_start == second.window_start
+    assert first.alert_id == over.alert_id != second.alert_id
+
+
+def test_an_alert_keeps_the_name_that_it_was_told_under() -> None:
+    """Whatever its next revision would be called by itself: a state may have been written under another rule."""
+    told = Told()
+    told.say(FINDING, 10)
+    state = told.episodes._states[PLACE]
+    assert state.alert is not None
+    state.alert = msgspec.structs.replace(state.alert, alert_id="pattern-named-otherwise")
+    told.say(replace(FINDING, score=9.0), 12)
+    assert [it.alert_id for it in told.alerts[1:]] == ["pattern-named-otherwise"]
 
 
 def test_a_team_is_told_of_four_alerts_a_week_but_for_what_cannot_wait() -> None:
