@@ -31,7 +31,8 @@ class Reporter:
         events = 0
         for topic, counts in effects.counts.items():
             events += counts.received
-            telemetry.progressed(topic, shard, effects.newest.get(topic, 0), caught_up=caught_up)
+            newest_ms = effects.newest.get(topic, 0)
+            telemetry.progressed(topic, shard, newest_ms, applied=counts.applied, caught_up=caught_up)
         telemetry.transaction(TransactionResult.COMMITTED, events)
         for stage, spent in stages.items():
             telemetry.stage(Stage(stage), spent)

@@ -1,4 +1,8 @@
-"""Fixtures every test may use."""
+"""Fixtures every test may use, and how examples are found.
+
+Property tests give the same verdict every time: examples follow from the test alone, not from chance or the clock.
+``HYPOTHESIS_PROFILE=search`` looks for new examples instead, others with each run.
+"""
 
 import os
 import shutil
@@ -7,11 +11,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from deploy import kernel
 from deploy.local.broker import local_kafka
 
 _BUILD = Path(__file__).parents[1] / "build"
+# How long an example takes on a busy machine says nothing about the code.
+settings.register_profile(
+    "assay", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None
+)
+settings.register_profile("search", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "assay"))
 
 
 @pytest.fixture(scope="session")

@@ -124,16 +124,21 @@ class Telemetry:
         with self._lock:
             self._account(topic, counts)
 
-    def progressed(self, topic: str, partition: int, event_time_ms: int, *, caught_up: bool = False) -> None:
+    def progressed(
+        self, topic: str, partition: int, event_time_ms: int, *, applied: int = 0, caught_up: bool = False
+    ) -> None:
         """A partition was applied up to an event time (0: no event yet, hence no lag to speak of).
 
-        ``caught_up`` says that nothing more is waiting in it: the lag then stands still.
+        ``applied`` events have just become visible. ``caught_up`` says that nothing more is waiting in it: the lag then
+        stands still.
         """
         if event_time_ms <= 0:
             return
-        settled_ms = max(0, self._clock.now_ms() - event_time_ms) if caught_up else None
+        lag_ms = max(0, self._clock.now_ms() - event_time_ms)
         with self._lock:
-            self._progress[topic, partition] = _Progress(event_time_ms, settled_ms)
+            self._progress[topic, partition] = _Progress(event_time_ms, lag_ms if caught_up else None)
+            if applied:
+                self._histograms["assay_event_delay_seconds"].observe((topic,), lag_ms / 1_000, applied)
 
     def released(self, partition: int) -> None:
         """The worker no longer owns a partition: its gauges go."""

@@ -90,15 +90,15 @@ class Histogram:
         self._counts: dict[tuple[str, ...], list[int]] = {}
         self._sums: dict[tuple[str, ...], float] = {}
 
-    def observe(self, values: tuple[str, ...], value: float) -> None:
-        """Count one observation."""
+    def observe(self, values: tuple[str, ...], value: float, times: int = 1) -> None:
+        """Count an observation, so many times over."""
         key = self.labels.key(values)
         buckets = self.metric.buckets
         counts = self._counts.get(key)
         if counts is None:
             counts = self._counts[key] = [0] * (len(buckets) + 1)
-        counts[bisect_left(buckets, value)] += 1
-        self._sums[key] = self._sums.get(key, 0.0) + value
+        counts[bisect_left(buckets, value)] += times
+        self._sums[key] = self._sums.get(key, 0.0) + value * times
 
     def family(self) -> HistogramMetricFamily:
         """The samples, buckets cumulative as Prometheus wants them."""

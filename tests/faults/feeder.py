@@ -15,6 +15,9 @@ __all__ = ["Feeder"]
 _SLICE_S: Final = 0.05
 #: Kept back until the faults are over: whoever is left must still take new records.
 _HELD_BACK: Final = 0.05
+#: Of those, what may drip while a fault that needs records is waited for, and how long each takes.
+_DRIPPING: Final = 0.8
+_DRIP_S: Final = 0.02
 
 
 class Feeder:
@@ -27,6 +30,8 @@ class Feeder:
         self._topics = topics
         self._records = records
         self._pause_at = round(len(records) * (1 - _HELD_BACK))
+        self._drip_until = self._pause_at + round((len(records) - self._pause_at) * _DRIPPING)
+        self._dripping = False
         self._slice = max(1, round(len(records) / max(seconds, _SLICE_S) * _SLICE_S))
         self._released = threading.Event()
         self._done = 0
@@ -58,6 +63,10 @@ class Feeder:
         """Begin; returns at once."""
         self._thread.start()
 
+    def drip(self) -> None:
+        """Go on once all but what is kept back was sent, record by record: the fault may need more than there were."""
+        self._dripping = True
+
     def finish(self, timeout: float) -> None:
         """Send what was kept back, and wait until the broker has everything; raises TimeoutError."""
         self._released.set()
@@ -70,8 +79,9 @@ class Feeder:
     def _run(self) -> None:
         due = time.monotonic()
         for number, record in enumerate(self._records):
-            if number == self._pause_at:
-                self._released.wait()
+            if number >= self._pause_at:
+                while not self._released.wait(_DRIP_S) and not (self._dripping and number < self._drip_until):
+                    pass
             elif number % self._slice == 0 and number < self._pause_at:
                 due = max(due + _SLICE_S, time.monotonic() - 1)
                 self._producer.poll(max(0.0, due - time.monotonic()))

@@ -1,11 +1,8 @@
 """Prometheus' own checker accepts what a busy worker exposes."""
 
-import shutil
 import subprocess
 from collections import Counter
-from pathlib import Path
 
-import pytest
 from prometheus_client import generate_latest
 
 from streams.clock import FixedClock
@@ -21,34 +18,15 @@ from streams.telemetry.ingest import IngestReadings, IngestTelemetry, TakenCount
 from streams.telemetry.ingest_catalogue import INGEST_CATALOGUE, KeptIn
 from streams.telemetry.registry import Readings, Telemetry
 from streams.telemetry.vocabulary import RecoverySource, Stage, StatePart, TransactionResult
+from tests.promtool import promtool
+
+__all__ = ["promtool"]
 
 WINDOW = Kpi(
     scope="workflow", team='pay"ments\\', workflow="chat\nbot", window_size_ms=300_000, window_start=0,
     window_end=300_000, revision=1, calls=1, errors=0, input_tokens=2, cache_read_tokens=3, cache_write_tokens=4,
     output_tokens=5, reasoning_tokens=0, spend_micro_usd=1, priced_calls=1, unpriced_tokens=0, runs=0, runs_exact=True,
 )  # fmt: skip
-UNPACKED = Path(__file__).parents[3] / "build" / "promtool"
-
-
-@pytest.fixture(scope="module")
-def promtool() -> str:
-    """The promtool of the machine, or Debian's, downloaded once and unpacked without being installed."""
-    if found := shutil.which("promtool"):
-        return found
-    unpacked = UNPACKED / "usr" / "bin" / "promtool"
-    if not unpacked.exists():
-        if not (shutil.which("apt-get") and shutil.which("dpkg")):
-            pytest.skip("promtool is not installed, and this is not a Debian that could download it")
-        UNPACKED.mkdir(parents=True, exist_ok=True)
-        fetched = subprocess.run(
-            ["apt-get", "download", "prometheus"], cwd=UNPACKED, capture_output=True, text=True, check=False
-        )
-        packages = sorted(UNPACKED.glob("prometheus_*.deb"))
-        if fetched.returncode or not packages:
-            pytest.skip(f"promtool is not installed and Debian's cannot be downloaded: {fetched.stderr.strip()[-200:]}")
-        subprocess.run(["dpkg", "-x", packages[-1].name, "."], cwd=UNPACKED, check=True)
-        packages[-1].unlink()
-    return str(unpacked)
 
 
 def check(promtool: str, exposition: bytes) -> subprocess.CompletedProcess[str]:
@@ -70,7 +48,7 @@ def test_promtool_finds_no_fault_with_the_metrics_of_a_busy_worker(promtool: str
             verdicts=Counter({("runaway", "first"): 1}),
         )
     )
-    telemetry.progressed("assay.usage.v1", 0, 990_000)
+    telemetry.progressed("assay.usage.v1", 0, 990_000, applied=1)
     telemetry.transaction(TransactionResult.COMMITTED, 2)
     telemetry.stage(Stage.DECODE, 0.1)
     telemetry.recovered(RecoverySource.LOCAL, 1)

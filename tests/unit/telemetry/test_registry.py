@@ -203,6 +203,17 @@ def test_lag_grows_while_records_wait_and_stands_still_once_all_are_applied() ->
     assert samples["assay_event_lag_seconds", "2", USAGE] == 0
 
 
+def test_each_applied_event_is_as_late_as_its_partition_was() -> None:
+    subject = Telemetry(FixedClock(100_000), version="1")
+    subject.progressed(USAGE, 0, 95_000, applied=3)
+    subject.progressed(USAGE, 1, 20_000, applied=2, caught_up=True)
+    subject.progressed(USAGE, 1, 20_000)
+    samples = scrape(subject)
+    by_bound = {key[1]: value for key, value in samples.items() if key[0] == "assay_event_delay_seconds_bucket"}
+    assert (by_bound["2.5"], by_bound["5.0"], by_bound["60.0"], by_bound["120.0"], by_bound["+Inf"]) == (0, 3, 3, 5, 5)
+    assert samples["assay_event_delay_seconds_sum", USAGE] == 3 * 5 + 2 * 80
+
+
 def test_a_partition_without_an_event_yet_has_no_lag() -> None:
     subject = telemetry()
     subject.progressed(USAGE, 0, 0)
