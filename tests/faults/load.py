@@ -120,7 +120,8 @@ def build(seed: int, events: int, weeks: int = 0) -> tuple[list[Record], Counter
     kinds["runs in circles"] = _LOOPS
     usage = list(_disturbed(_with_loops(source, start_ms), start_ms + _SPAN_MS, rng, kinds))
     told = ((team, _ACTOR.sub(b"", value)) for team, value in simulation.take_outcomes())
-    outcomes = outcome_load.disturbed(told, Random(f"outcomes-{seed}"), kinds)
+    # Not seeded as the simulation's outcomes are: equal sequences give equal ids.
+    outcomes = outcome_load.disturbed(told, Random(f"disturbed-outcomes-{seed}"), kinds)
     records = [
         Record(topic, _partition(team, rng, kinds), team.encode(), value)
         for topic, team, value in _interleaved(usage, outcomes, start_ms + _SPAN_MS)
