@@ -18,7 +18,7 @@ from streams.core.alerts import Alert
 from streams.core.avro import ALERT
 from tests.integration.workers import ASSAY
 
-__all__ = ["Bridge", "Receiver", "Request", "publish", "shown"]
+__all__ = ["Bridge", "Receiver", "Request", "publish", "shown", "shown_names"]
 
 
 def publish(kafka: str, topic: str, alerts: Iterable[Alert]) -> None:
@@ -126,3 +126,9 @@ class Receiver:
         """No longer there."""
         self._server.shutdown()
         self._server.server_close()
+
+
+def shown_names(url: str) -> set[str]:
+    """The names of the alerts that Alertmanager says are active, whoever told it of them."""
+    with urllib.request.urlopen(f"{url}/api/v2/alerts?active=true", timeout=10) as answer:
+        return {alert["labels"]["alertname"] for alert in json.load(answer)}

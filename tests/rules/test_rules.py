@@ -12,7 +12,7 @@ from streams.subscribers.bridge_metrics import BridgeMetrics
 from streams.telemetry.catalogue import CATALOGUE
 from streams.telemetry.ingest_catalogue import INGEST_CATALOGUE
 from streams.telemetry.metric import Kind
-from tests.promtool import promtool
+from tests.prometheus import promtool
 from tests.rules.cases import CASES, PAIRS, SLOS, Case, Slo
 
 __all__ = ["promtool"]

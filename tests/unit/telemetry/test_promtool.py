@@ -18,7 +18,7 @@ from streams.telemetry.ingest import IngestReadings, IngestTelemetry, TakenCount
 from streams.telemetry.ingest_catalogue import INGEST_CATALOGUE, KeptIn
 from streams.telemetry.registry import Readings, Telemetry
 from streams.telemetry.vocabulary import RecoverySource, Stage, StatePart, TransactionResult
-from tests.promtool import promtool
+from tests.prometheus import promtool
 
 __all__ = ["promtool"]
 
