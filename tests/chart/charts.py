@@ -30,9 +30,9 @@ _PODS: Final = ("StatefulSet", "Deployment", "Job")
 RULES: Final = """groups:
   - name: assay.example
     rules:
-      - {alert: AssayExample, expr: up == 0, annotations: {description: "{{ $labels.job }} {{ $value | humanize }}"}}
+      - {alert: AssayExample, expr: up == 0, annotations: {description: "{{ $labels.job }} {{ $value | humanize }}", runbook_url: "https://assay.example.com/docs/runbook.md#x"}}
 """
-DASHBOARD: Final = """{"title": "Example", "legendFormat": "{{team}}"}
+DASHBOARD: Final = """{"title": "Example", "legendFormat": "{{team}}", "url": "https://grafana.example.com/d/x"}
 """
 
 

@@ -273,6 +273,18 @@ def test_rules_and_dashboards_are_the_files_as_they_lie_there():
         assert {"groups": yaml.safe_load(path.read_text())["groups"]} in rules.values()
 
 
+def test_links_of_alerts_lead_to_where_the_operator_has_docs_and_dashboards():
+    values = merged(
+        shape("monitoring"),
+        {"monitoring": {"docsUrl": "https://git.corp/assay/blob/main", "grafanaUrl": "https://g.corp"}},
+    )
+    made = yaml.safe_dump(rendered(values, files=True))
+
+    assert "https://git.corp/assay/blob/main/docs/runbook.md#x" in made
+    assert "https://g.corp/d/x" in made
+    assert "example.com" not in made
+
+
 def test_a_secret_is_in_a_secret_only():
     values = base(config={"insecure_dev_key": False}, pseudonymKey={"value": "sixteen-bytes-or-more"})
     manifests = rendered(values)

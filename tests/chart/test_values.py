@@ -28,6 +28,8 @@ OTHERS: dict[str, Any] = {
     "ingest.service.type": "NodePort",
     "ingest.sources": [{"name": "other", "kind": "otlp", "token_file": "other"}],
     "ingest.tolerations": [{"key": "other", "operator": "Exists"}],
+    "monitoring.docsUrl": "https://other.example.com",
+    "monitoring.grafanaUrl": "https://other.example.com",
     "monitoring.podMonitor.interval": "17s",
     "monitoring.podMonitor.scrapeTimeout": "7s",
     "networkPolicy.brokerPorts": [9999],

@@ -243,3 +243,9 @@ spec:
   selector:
     matchLabels: {{ include "assay.selector" (list (index . 0) (index . 1)) | nindent 6 }}
 {{- end }}
+
+{{- /* A file of the chart, whose links lead to where the operator has docs and dashboards. Takes (list root path). */}}
+{{- define "assay.linked" -}}
+{{- $monitoring := (index . 0).Values.monitoring -}}
+{{ (index . 0).Files.Get (index . 1) | replace "https://assay.example.com" $monitoring.docsUrl | replace "https://grafana.example.com" $monitoring.grafanaUrl }}
+{{- end }}
