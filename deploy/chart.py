@@ -31,6 +31,7 @@ OWNED: Final = (
     "ingest.tls_key_file",
     "ingest.web_host",
     "ingest.web_port",
+    "instance_id",
     "policy",
     "prices.book",
     "pseudonym_key",

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +36,15 @@ def lay_out(manifests: list[Manifest], pod: Manifest, container: Manifest, root:
                 (target / name).write_text(placed(text, root))
     environment = {}
     for variable in container["env"]:
+        if "fieldRef" in variable.get("valueFrom", {}):
+            path = variable["valueFrom"]["fieldRef"]["fieldPath"]
+            environment[variable["name"]] = {"metadata.name": "assay-worker-0", "metadata.namespace": "streams"}[path]
+            continue
         reference = variable.get("valueFrom", {}).get("secretKeyRef")
         environment[variable["name"]] = GIVEN[reference["key"]] if reference else placed(variable["value"], root)
-    return environment
+    # As the kubelet puts in what was said before.
+    expand = re.compile(r"\$\((\w+)\)")
+    return {name: expand.sub(lambda it: environment[it[1]], value) for name, value in environment.items()}
 
 
 def placed(text: str, root: Path) -> str:
@@ -128,6 +135,15 @@ def test_the_policy_the_prices_and_who_may_post_are_in_force(tmp_path):
     manifests = rendered(shape("ingest"))
     sources = yaml.safe_load(one(manifests, "ConfigMap")["data"]["sources.yaml"])
     assert sources == {"sources": shape("ingest")["ingest"]["sources"], "linking": shape("ingest")["ingest"]["linking"]}
+
+
+def test_a_worker_is_a_member_of_its_group_by_the_name_of_its_pod(tmp_path):
+    static = checked(base(), "worker", tmp_path / "static")
+    fleeting = checked(merged(base(), {"worker": {"staticMembership": False}}), "worker", tmp_path / "fleeting")
+
+    assert static["settings"]["instance_id"] == "streams.assay-worker-0"
+    assert static["settings"]["session_timeout_seconds"] == 45
+    assert fleeting["settings"]["instance_id"] == ""
 
 
 def test_large_numbers_stay_whole(tmp_path):
