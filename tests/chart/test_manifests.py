@@ -211,18 +211,35 @@ def test_strimzis_objects_have_names_that_kubernetes_takes():
             assert manifest["metadata"]["namespace"] == "kafka"
 
 
-def test_strimzis_user_may_use_each_topic_the_group_and_the_transactions():
-    user = one(rendered(shape("strimzi")), "KafkaUser")["spec"]
-    acls = {
-        (it["resource"]["type"], it["resource"]["name"]): set(it["operations"]) for it in user["authorization"]["acls"]
-    }
-    plan = desired_topics(prefix="Prod_eu.", app_id="assay-eu", partitions=24, replication_factor=3)
+def rights(values):
+    user = one(rendered(values), "KafkaUser")["spec"]
+    found = {}
+    for acl in user["authorization"]["acls"]:
+        resource = acl["resource"]
+        key = (resource["type"], resource["name"], resource["patternType"])
+        found[key] = found.get(key, set()) | set(acl["operations"])
+    return found
 
-    assert {name for kind, name in acls if kind == "topic"} == {it.name for it in plan}
-    assert all(acls["topic", it.name] >= {"Write", "Describe", "DescribeConfigs"} for it in plan)
-    assert acls["group", "Prod_eu.assay-eu"] == {"Read", "Describe"}
-    assert acls["transactionalId", "Prod_eu.assay-eu-"] == {"Write", "Describe"}
-    assert not any("All" in it or "Create" in it for it in acls.values())
+
+def test_strimzis_user_may_do_what_the_readme_says_and_no_more():
+    topic = {"Describe", "DescribeConfigs", "Write"}
+    expected = {
+        ("topic", "Prod_eu.assay.usage.v1", "literal"): topic | {"Read"},
+        ("topic", "Prod_eu.assay.outcomes.v1", "literal"): topic | {"Read"},
+        ("topic", "Prod_eu.assay-eu-state-changelog", "literal"): topic | {"Read"},
+        ("topic", "Prod_eu.assay.kpis.v1", "literal"): topic,
+        ("topic", "Prod_eu.assay.alerts.v1", "literal"): topic,
+        ("topic", "Prod_eu.assay.dead-letters.v1", "literal"): topic,
+        ("group", "Prod_eu.assay-eu", "literal"): {"Read", "Describe"},
+        ("transactionalId", "Prod_eu.assay-eu-", "prefix"): {"Write", "Describe"},
+    }
+    assert rights(shape("strimzi")) == expected
+
+    bridged = rights(merged(shape("strimzi"), {"forward": {"alertmanager": {"enabled": True, "urlSecret": "a"}}}))
+    assert bridged == expected | {
+        ("topic", "Prod_eu.assay.alerts.v1", "literal"): topic | {"Read"},
+        ("group", "Prod_eu.assay-alertmanager", "literal"): {"Read", "Describe"},
+    }
 
 
 def test_a_network_policy_lets_in_who_is_named_and_out_to_what_is_needed():
