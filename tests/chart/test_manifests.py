@@ -9,7 +9,7 @@ import yaml
 from deploy.chart import CHART
 from streams.shards.outputs import Names
 from streams.topics_plan import desired_topics
-from tests.chart.charts import CI, DASHBOARD, RULES, base, merged, one, pods, rendered, sdk, shape
+from tests.chart.charts import CI, DASHBOARD, RULES, base, merged, one, pods, rendered, sdk, shape, text
 
 OLDEST, NEWEST = "1.27", "1.37"
 #: Kinds that are not Kubernetes' own. Their fields are asserted below.
@@ -248,7 +248,8 @@ def test_a_network_policy_lets_in_who_is_named_and_out_to_what_is_needed():
 
     assert policy["policyTypes"] == ["Ingress", "Egress"]
     assert {it["port"] for it in pages["ports"]} == {6066, 6067, 6069}
-    assert pages["from"] == EVERYTHING["networkPolicy"]["scrapers"]
+    own = {"app.kubernetes.io/name": "spend", "app.kubernetes.io/instance": "assay"}
+    assert pages["from"] == [*EVERYTHING["networkPolicy"]["scrapers"], {"podSelector": {"matchLabels": own}}]
     assert bodies == {"ports": [{"port": 6068, "protocol": "TCP"}], "from": EVERYTHING["networkPolicy"]["clients"]}
     assert [it["ports"][0]["port"] for it in policy["egress"]] == [53, 9093, 6066, 8081]
     assert one(rendered(base(networkPolicy={"enabled": True})), "NetworkPolicy")["spec"]["ingress"][0]["from"] == [
@@ -308,6 +309,22 @@ def test_a_secret_is_in_a_secret_only():
 
     assert "sixteen-bytes-or-more" not in yaml.safe_dump([it for it in manifests if it["kind"] != "Secret"])
     assert one(manifests, "Secret")["data"] == {"pseudonym-key": "c2l4dGVlbi1ieXRlcy1vci1tb3Jl"}
+
+
+def test_notes_say_what_is_there_and_warn_of_what_is_open():
+    def notes(values):
+        return text(values)["assay/templates/NOTES.txt"]
+
+    minimal, ingest, everything = notes(shape("minimal")), notes(shape("ingest")), notes(EVERYTHING)
+
+    assert "statefulset/assay-worker" in minimal
+    assert "WARNING: config.insecure_dev_key" in minimal
+    assert "WARNING: networkPolicy.enabled is false" in minimal
+    assert "https://assay.example.com/" in ingest
+    assert "WARNING" not in everything
+    assert "WARNING: worker.replicas (5) is more than config.partitions (4)" in notes(base(worker={"replicas": 5}))
+    assert "run `assay topics apply`" in notes(base(topics={"apply": False}))
+    assert "WARNING: ingest.persistence.enabled is false" in notes(shape("ingest-tls"))
 
 
 def test_nobody_has_rights_in_the_cluster():
