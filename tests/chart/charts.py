@@ -1,6 +1,8 @@
 """The chart as a real Helm renders it, in this process, and as parsed objects."""
 
 import copy
+import json
+import pickle
 import shutil
 from functools import cache
 from pathlib import Path
@@ -87,9 +89,16 @@ def text(values: Values, *, namespace: str = "streams", name: str = "assay") -> 
 
 def rendered(values: Values, *, namespace: str = "streams", name: str = "assay", files: bool = False) -> list[Manifest]:
     """Every object, in the order of the templates' names; with ``files`` a file of rules and a dashboard more."""
-    made = (_with_files() if files else _chart()).render(values, name=name, namespace=namespace)
+    manifests: list[Manifest] = pickle.loads(_rendered(json.dumps(values), namespace, name, files))
+    return manifests
+
+
+@cache
+def _rendered(values: str, namespace: str, name: str, files: bool) -> bytes:
+    """Pickled, so that each test has objects of its own: what most tests look at is rendered and parsed once."""
+    made = (_with_files() if files else _chart()).render(json.loads(values), name=name, namespace=namespace)
     texts = [made[file] for file in sorted(made) if file.endswith(".yaml")]
-    return [document for text in texts for document in yaml.load_all(text, yaml.CSafeLoader) if document]
+    return pickle.dumps([document for text in texts for document in yaml.load_all(text, yaml.CSafeLoader) if document])
 
 
 def refused(values: Values) -> str:

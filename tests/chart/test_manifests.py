@@ -1,6 +1,7 @@
 """What the chart makes is what Kubernetes takes, and what an operator expects, for every supported shape."""
 
 import re
+from functools import cache
 
 import kubernetes_validate
 import pytest
@@ -23,6 +24,14 @@ FOREIGN = {
     ("kafka.strimzi.io/v1beta2", "KafkaUser"),
 }
 EVERYTHING = shape("everything")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def schemas_are_read_once():
+    """The validator reads the same files for each object."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kubernetes_validate.utils, "schema_contents", cache(kubernetes_validate.utils.schema_contents))
+        yield
 
 
 def containers(pod):
