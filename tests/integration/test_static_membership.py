@@ -11,7 +11,10 @@ from streams.core.windows import Window
 from tests.integration.records import LONG_AGO, Log, figures, json_event, teams_by_partition
 from tests.integration.workers import Worker, eventually
 
-SETTINGS = {"ASSAY_WINDOWS__IDLE_SECONDS": "1", "ASSAY_SESSION_TIMEOUT_SECONDS": "60"}
+#: Longer than a restart takes on any machine.
+SETTINGS = {"ASSAY_WINDOWS__IDLE_SECONDS": "1", "ASSAY_SESSION_TIMEOUT_SECONDS": "300"}
+#: A fifth of it is how often a worker asks whether it is still a member.
+SHORT = {"ASSAY_SESSION_TIMEOUT_SECONDS": "10"}
 DAY = LONG_AGO // Window.DAY * Window.DAY
 TEAMS = teams_by_partition("static")
 
@@ -71,8 +74,8 @@ def test_a_worker_that_is_started_again_gets_its_partitions_back_and_the_others_
 
 def test_of_two_workers_with_one_name_one_ends_and_says_so(log: Log, workers: list[Worker], tmp_path: Path) -> None:
     with Worker(log.brokers, log.prefix, tmp_path / "twin", SETTINGS | {"ASSAY_INSTANCE_ID": "worker-0"}) as twin:
-        workers[0].start().ready()
-        twin.start()
+        workers[0].start(**SHORT).ready()
+        twin.start(**SHORT)
         both = [workers[0], twin]
         ended = eventually("one ends", lambda: [it for it in both if it.code() is not None])
 
