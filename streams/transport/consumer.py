@@ -71,10 +71,20 @@ class _ChunkConsumerThread(driver.AIOKafkaConsumerThread):
         async with asyncio.timeout(_SEEK_SECONDS):
             await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(seek(), self.thread_loop))
 
-    def check(self) -> None:
-        """Raise KafkaError when the consumer, once there, has ended by itself."""
-        if isinstance(self._consumer, ChunkedConsumer):
-            self._consumer.check()
+    @Service.task
+    async def _watch(self) -> None:
+        """Notice that the group is lost for good, also while nothing is fetched.
+
+        Before its first assignment, or as a spare, such a worker would wait for ever, and look as if it were rebalancing.
+        """
+        while not self.should_stop:
+            try:
+                if isinstance(self._consumer, ChunkedConsumer):
+                    self._consumer.check()
+            except KafkaError as error:
+                cast(Any, self.app.tables).on_failed(error)
+                return
+            await self.sleep(_WATCH_SECONDS)
 
     async def _fetch_records(self, consumer: ChunkedConsumer, *args: Any, **kwargs: Any) -> Any:
         """Fetch, but never from a consumer whose own tasks have ended, for which Faust would wait for ever."""
@@ -90,20 +100,6 @@ class ChunkConsumer(driver.Consumer):
 
     def _new_consumer_thread(self) -> _ChunkConsumerThread:
         return _ChunkConsumerThread(self, loop=self.loop, beacon=self.beacon)
-
-    @Service.task
-    async def _watch(self) -> None:
-        """Notice that the group is lost for good, also while nothing is fetched.
-
-        Before its first assignment, or as a spare, such a worker would wait for ever, and look as if it were rebalancing.
-        """
-        while not self.should_stop:
-            try:
-                cast(_ChunkConsumerThread, self._thread).check()
-            except KafkaError as error:
-                cast(Any, self.app.tables).on_failed(error)
-                return
-            await self.sleep(_WATCH_SECONDS)
 
     def ack(self, message: Message) -> bool:
         """Note that a chunk is done. Rows 1, 2, 6, 9: no offset book is kept, so none can be wrong or grow."""
