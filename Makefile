@@ -89,6 +89,11 @@ test-unit: kernel ## Run the tests that need no broker
 test-clients: kernel clients-langfuse clients-litellm clients-promptfoo ## Install real client programs and test with them
 	$(BIN)/python -m pytest -m clients tests/clients
 
+.PHONY: test-cluster
+test-cluster: venv ## Test the chart by a real Helm on a real Kubernetes API server, built once (needs Go; 8 minutes)
+	$(BIN)/python -m deploy.cluster.building
+	ASSAY_TEST_CLUSTER=1 $(BIN)/python -m pytest -m cluster tests/cluster
+
 .PHONY: test-all
 test-all: $(TEST_PYTHONS:%=test-on-%) ## Run every test on each supported Python that is installed
 

@@ -241,6 +241,7 @@ def _faust_app(settings: Settings, names: Names) -> faust.App:
         topic_partitions=settings.partitions,
         consumer_auto_offset_reset="earliest",
         consumer_max_fetch_size=4 << 20,
+        consumer_group_instance_id=settings.instance_id or None,
         broker_session_timeout=settings.session_timeout_seconds,
         broker_heartbeat_interval=settings.session_timeout_seconds / _HEARTBEATS_A_SESSION,
         broker_request_timeout=max(90.0, settings.session_timeout_seconds + 10),
@@ -256,8 +257,8 @@ def _faust_app(settings: Settings, names: Names) -> faust.App:
         web_tables_enabled=False,
         web_router_enabled=False,
         web_metrics_enabled=False,
-        # Unique a process: assignments name workers by it.
-        canonical_url=f"http://{socket.gethostname()}:{port}/{uuid.uuid4().hex}",
+        # Assignments name workers by it: unique a process, or a worker for life, which gets its old assignment back.
+        canonical_url=f"http://{socket.gethostname()}:{port}/{settings.instance_id or uuid.uuid4().hex}",
     )
 
 

@@ -103,6 +103,8 @@ class Settings(BaseSettings):
     """Encoding of published records."""
     schema_registry_url: Annotated[str, AfterValidator(http_url)] | None = None
     """Confluent-compatible registry; without one Avro is single-object encoded."""
+    instance_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{0,200}$")] = ""
+    """A worker's name for life, unique in the group: a restart within the session then moves no partition."""
     standby_replicas: Annotated[int, Field(ge=0, le=9)] = 1
     """Other workers that keep a warm copy of each partition's state."""
     web_host: Annotated[str, Field(min_length=1)] = "127.0.0.1"

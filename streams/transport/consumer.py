@@ -11,6 +11,7 @@ from typing import Any, Final, cast
 from aiokafka.errors import KafkaError
 from faust.transport.drivers import aiokafka as driver
 from faust.types.tuples import TP, Message
+from mode import Service
 
 from streams.transport.records import ChunkedConsumer
 
@@ -18,6 +19,8 @@ __all__ = ["ChunkConsumer"]
 
 #: How long the fetch loop rests when no partition may be read; Faust's own rest is a full second.
 _REST_SECONDS: Final = 0.01
+#: How often it is asked whether its consumer still lives.
+_WATCH_SECONDS: Final = 1.0
 #: How long the broker may hold a fetch open for more data.
 _FETCH_WAIT_MS: Final = 100
 #: aiokafka's largest. A member that has not fetched for this long leaves its group, and does not come back before it
@@ -67,6 +70,21 @@ class _ChunkConsumerThread(driver.AIOKafkaConsumerThread):
 
         async with asyncio.timeout(_SEEK_SECONDS):
             await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(seek(), self.thread_loop))
+
+    @Service.task
+    async def _watch(self) -> None:
+        """Notice that the group is lost for good, also while nothing is fetched.
+
+        Before its first assignment, or as a spare, such a worker would wait for ever, and look as if it were rebalancing.
+        """
+        while not self.should_stop:
+            try:
+                if isinstance(self._consumer, ChunkedConsumer):
+                    self._consumer.check()
+            except KafkaError as error:
+                cast(Any, self.app.tables).on_failed(error)
+                return
+            await self.sleep(_WATCH_SECONDS)
 
     async def _fetch_records(self, consumer: ChunkedConsumer, *args: Any, **kwargs: Any) -> Any:
         """Fetch, but never from a consumer whose own tasks have ended, for which Faust would wait for ever."""

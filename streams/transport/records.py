@@ -140,8 +140,10 @@ class ChunkedConsumer(AIOKafkaConsumer):
         """Raise what has ended the consumer behind its user's back, if anything has.
 
         aiokafka says it to callers of its own ``getmany`` only; its fetch task may even end with no more than a line in
-        the log. Raises KafkaError.
+        the log. One that has not started, or was closed, has not ended so. Raises KafkaError.
         """
+        if self._closed or self._coordinator is None:
+            return
         self._coordinator.check_errors()
-        if not self._closed and self._fetcher._fetch_task.done():
+        if self._fetcher._fetch_task.done():
             raise KafkaError("the fetching of records has ended; the log says why")

@@ -146,6 +146,10 @@ class Worker:
         """Its exit code, once it has ended by itself."""
         return self._running.wait(_PATIENCE_SECONDS)
 
+    def code(self) -> int | None:
+        """Its exit code, None while it runs."""
+        return self._running.poll()
+
     def kill(self) -> None:
         """End it as a power cut would."""
         self._running.send_signal(signal.SIGKILL)
