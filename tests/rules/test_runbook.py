@@ -1,4 +1,4 @@
-"""What the runbook tells somebody to type exists: metrics, commands with their options, log events, settings, scripts."""
+"""What the pages for operators tell somebody to type exists: metrics, commands with their options, log events, settings, scripts."""
 
 import re
 import shlex
@@ -15,13 +15,14 @@ from tests.rules.test_rules import exposed
 
 ROOT = Path(__file__).parents[2]
 RUNBOOK = (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8")
+PAGES = RUNBOOK + "".join((ROOT / "docs" / name).read_text(encoding="utf-8") for name in ("capacity.md", "recovery.md"))
 COMMANDS = [
-    line for block in re.findall(r"^```\n(.*?)^```", RUNBOOK, re.MULTILINE | re.DOTALL) for line in block.splitlines()
+    line for block in re.findall(r"^```\n(.*?)^```", PAGES, re.MULTILINE | re.DOTALL) for line in block.splitlines()
 ]
 #: Of Kubernetes, Kafka and the machine: that these exist is not ours to say.
 FOREIGN = {"kubectl", "curl", "kafka-get-offsets.sh", "kafka-console-consumer.sh"}
 #: Dotted names in the prose that are no settings of Assay: Kafka's, and the chart's values.
-FOREIGN_KEYS = {"min.insync.replicas", "worker.persistence.enabled"}
+FOREIGN_KEYS = {"min.insync.replicas", "retention.ms", "worker.persistence.enabled"}
 
 
 def alternatives(pattern: str) -> Iterator[str]:
@@ -84,8 +85,24 @@ def test_what_is_looked_for_in_the_log_is_written(line: str) -> None:
         assert f"| `{event}` |" in operations
 
 
+@pytest.mark.parametrize("page", ["capacity", "recovery", "runbook"])
+def test_links_lead_somewhere(page: str) -> None:
+    text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
+    for target, anchor in re.findall(r"\]\(([^)#:]*)(?:#([^)]*))?\)", text):
+        path = ROOT / "docs" / (target or f"{page}.md")
+        assert path.exists(), target
+        if anchor:
+            titles = re.findall(r"^#+ (.*)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+            assert anchor in {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}, anchor
+
+
+def test_metrics_that_are_named_exist() -> None:
+    for name in set(re.findall(r"`(assay_[a-z_]+)", PAGES)):
+        assert {name, f"{name}_count"} & exposed(), name
+
+
 def test_settings_that_are_named_exist() -> None:
-    named = set(re.findall(r"`([a-z_]+(?:\.[a-z_]+)+)`", RUNBOOK))
+    named = set(re.findall(r"`([a-z_]+(?:\.[a-z_]+)+)(?:: [^`]*)?`", PAGES))
     assert len(named) > 3
     assert named - FOREIGN_KEYS <= set(documented_keys())
 
