@@ -2,6 +2,7 @@
 
 import threading
 from collections import Counter
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -272,6 +273,23 @@ def test_workflows_beyond_the_budget_become_other_visibly_and_lose_no_money() ->
     assert overflow == 500 - len(told_apart)
     assert samples["assay_spend_usd_total", "other", "other"] == overflow
     assert len(samples) <= 1_200
+
+
+def test_a_hundred_thousand_made_up_names_make_no_more_series_than_the_budget_and_are_said() -> None:
+    """Producers choose the names of teams, workflows and sources; none of them may choose how long a scrape takes."""
+    subject, random = telemetry(topics=[USAGE, "assay.outcomes.v1"]), Random(7)
+    names = [f"{random.getrandbits(64):016x}" for _ in range(100_000)]
+    subject.effects(Effects(said={(name, name): (1_000_000, 1, 1, 1, 1) for name in names}))
+    for name in names[:1_000]:
+        subject.effects(Effects(duplicate_requests=Counter({SourcePair(name, name[::-1]): 1})))
+    samples = scrape(subject)
+    assert len(samples) <= 5_000
+    assert sum(value for key, value in samples.items() if key[0] == "assay_spend_usd_total") == len(names)
+    told_apart = sum(key[0] == "assay_spend_usd_total" and "other" not in key for key in samples)
+    for label in ("team", "workflow"):
+        assert samples["assay_label_overflow_total", label, "assay_spend_usd_total"] == len(names) - told_apart
+    assert sum(value for key, value in samples.items() if key[0] == "assay_duplicate_requests_total") == 1_000
+    assert samples["assay_label_overflow_total", "first_source", "assay_duplicate_requests_total"] > 900
 
 
 def test_a_denied_label_appears_nowhere() -> None:
