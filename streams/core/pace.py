@@ -1,12 +1,14 @@
 """What a team with a budget spends, in steps of five minutes, and the pace at which its weeks go."""
 
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Final
 
 __all__ = ["STEP_MS", "WINDOWS", "Pace"]
 
 STEP_MS: Final = 300_000
 _STEPS_AN_HOUR: Final = 12
+_STEPS_A_DAY: Final = 24 * _STEPS_AN_HOUR
 _HOURS: Final = 168
 #: The longest window that is looked back to, in steps, and some for what comes late.
 _KEPT: Final = 300
@@ -24,6 +26,7 @@ WINDOWS: Final = (12, 72, 288)
 #: Days from which it is learned, and how few are enough.
 _DAYS: Final = 28
 _LEAST_DAYS: Final = 10
+_NOTHING: Final = (0, 0)
 
 
 class Pace:
@@ -90,21 +93,23 @@ class Pace:
 
     def learn(self, day: int) -> None:
         """Take a day into the profile, by its steps."""
-        for hour in range(day * 24, day * 24 + 24):
-            spend, _ = self.spent(hour * _STEPS_AN_HOUR + _STEPS_AN_HOUR - 1, _STEPS_AN_HOUR)
-            at = (hour + _MONDAY_HOURS) % _HOURS
+        start = day * _STEPS_A_DAY
+        sums = self._running(start - _LOOKED_BACK, start + _STEPS_A_DAY)
+        for hour in range(24):
+            step = _LOOKED_BACK + hour * _STEPS_AN_HOUR
+            spend = sums[step + _STEPS_AN_HOUR] - sums[step]
+            at = (day * 24 + hour + _MONDAY_HOURS) % _HOURS
             self.profile[at] = round(_NEW * spend + (1 - _NEW) * self.profile[at])
-        last = day * 24 * _STEPS_AN_HOUR
-        self.most.append(tuple(self._most_of(last, steps) for steps in WINDOWS))  # type: ignore[arg-type]
+        self.most.append(tuple(_most_of(sums, steps) for steps in WINDOWS))  # type: ignore[arg-type]
         del self.most[:-_DAYS]
         self._hourly = []
         self._ordinary = {}
         self.changed = True
 
-    def _most_of(self, start: int, steps: int) -> int:
-        """The most that a window cost that ends within a day."""
-        ends = range(start + _STEPS_AN_HOUR - 1, start + 24 * _STEPS_AN_HOUR, _STEPS_AN_HOUR // 2)
-        return max(self.spent(end, steps)[0] for end in ends if steps <= _LOOKED_BACK or end - start >= steps - 1)
+    def _running(self, start: int, end: int) -> list[int]:
+        """Running sums of what was spent from the step ``start`` up to ``end``: 0 first, then one for each step."""
+        get = self.steps.get
+        return list(accumulate((get(step, _NOTHING)[0] for step in range(start, end)), initial=0))
 
     def ordinary(self, steps: int) -> int | None:
         """The most that a window of ordinary days costs, the one dearest day left out; None where there are too few days."""
@@ -130,3 +135,10 @@ class Pace:
             del self.steps[at]
             self.touched.discard(at)
         return gone
+
+
+def _most_of(sums: Sequence[int], steps: int) -> int:
+    """The most that a window cost that ends within a day, by the running sums of it and of what is looked back to."""
+    ends = range(_STEPS_AN_HOUR - 1, _STEPS_A_DAY, _STEPS_AN_HOUR // 2)
+    lasts = [_LOOKED_BACK + end + 1 for end in ends if steps <= _LOOKED_BACK or end >= steps - 1]
+    return max(sums[last] - sums[last - steps] for last in lasts)

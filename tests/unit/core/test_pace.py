@@ -121,6 +121,19 @@ def test_a_day_is_learned_with_what_its_first_windows_reach_back_to() -> None:
     assert pace.most[-1] == (300, 800, 300)
 
 
+@given(COUNTS)
+@settings(deadline=None, max_examples=80)
+def test_the_most_of_a_day_is_that_of_its_windows_summed_one_by_one(counts: list[tuple[int, int, int]]) -> None:
+    """Windows end each half hour from the end of the first hour, and a day's window is the whole day."""
+    pace = paced(counts)
+    pace.learn(1)
+    ends = range(DAY + 11, 2 * DAY, 6)
+    hour, six, _ = WINDOWS
+    most = (*(max(pace.spent(end, steps)[0] for end in ends) for steps in (hour, six)), pace.spent(2 * DAY - 1, DAY)[0])
+    assert pace.most == [most]
+    assert pace.profile[96:120] == [round(0.3 * pace.spent(DAY + 12 * it + 11, 12)[0]) for it in range(24)]
+
+
 def test_steps_do_not_pile_up() -> None:
     """Three days of them at most, once their days are learned."""
     pace = Pace()
