@@ -119,6 +119,10 @@ screenshots: kernel browser ## Make the pictures of docs/console.md from that de
 bench: kernel ## Measure throughput; writes build/bench.json
 	$(BIN)/python -m tests.bench.run
 
+.PHONY: bench-console
+bench-console: kernel ## Measure the console's pages and its restart
+	$(BIN)/python -m tests.bench.console
+
 .PHONY: faults
 faults: kernel ## Kill, pause and fence things while events flow; writes build/faults.json
 	$(BIN)/python -m tests.faults.run

@@ -190,11 +190,6 @@ class Figures:
         known = [(over, under) for over, under in ratios if over is not None and under is not None]
         return Ratio(sum(it for it, _ in known), sum(it for _, it in known)) if known else Ratio(None, None)
 
-    @property
-    def waiting(self) -> int:
-        """Places whose rank is to be worked out anew."""
-        return len(self._stale)
-
     def work(self, most: int) -> bool:
         """Work out the ranks of up to ``most`` places; whether that was all, and lists are in order again."""
         if self._ranked != self.week:

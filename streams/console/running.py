@@ -102,7 +102,8 @@ class Console:
         """Keep lists in order, for ever, a slice at a time; ready once that is done for the first time."""
         while True:
             read = all(it.progress is Progress.FOLLOWING for it in self.feeds)
-            if read or self.figures.waiting > _SLICE:
+            # Not before: of what is still coming in, each record would make the last rank a waste.
+            if read:
                 while not self.figures.work(_SLICE):  # noqa: ASYNC110  (it works, it does not wait)
                     await asyncio.sleep(0)
                 self.alerts.prune()

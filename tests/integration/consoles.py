@@ -1,7 +1,9 @@
 """A real ``assay console`` for tests, over records that are put onto real topics."""
 
+import html
 import json
 import os
+import re
 import signal
 import subprocess
 import urllib.error
@@ -55,6 +57,21 @@ class Console:
         status, body, _ = self.get(f"{path}{'&' if '?' in path else '?'}format=json")
         assert status == 200, (path, status, body)
         return json.loads(body)
+
+    def everything(self) -> dict[str, bytes]:
+        """All pages and twins that links lead to from the first page, by path."""
+        found: dict[str, bytes] = {}
+        waiting = ["/"]
+        while waiting:
+            path = waiting.pop()
+            if path not in found:
+                status, body, headers = self.get(path)
+                assert status == 200, path
+                found[path] = body
+                if headers["Content-Type"].startswith("text/html"):
+                    targets = [html.unescape(it) for it in re.findall(r'href="([^"#]+)"', body.decode())]
+                    waiting += [path.partition("?")[0] + it if it.startswith("?") else it for it in targets]
+        return found
 
     def ready(self) -> Self:
         def see() -> int:

@@ -24,9 +24,9 @@ class Console:
 
     def __init__(
         self, kpis: Iterable[Kpi] = (), alerts: Iterable[Alert] = (), *, gate: Gate | None = None, base: str = "",
-        per_second: int = 1_000_000, **site: Any,
+        per_second: int = 1_000_000, max_places: int = 10_000, **site: Any,
     ) -> None:  # fmt: skip
-        self.figures = Figures(weeks=13, max_places=10_000)
+        self.figures = Figures(weeks=13, max_places=max_places)
         self.alerts = Alerts(keep_ms=KEEP_MS, max_alerts=1_000)
         for kpi in kpis:
             self.figures.take(kpi)

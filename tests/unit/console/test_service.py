@@ -13,6 +13,7 @@ from streams.console.routing import PAGES
 from streams.console.scrapes import Target, reading_of
 from streams.console.service import State
 from streams.core.windows import Window
+from tests.bench import console as bench
 from tests.unit.console.console_site import Console, alert
 from tests.unit.report.records import MONDAY_MS, RESULTS, day, kpi
 
@@ -291,3 +292,12 @@ def test_the_strip_has_rates_lag_and_discards_or_says_unknown() -> None:
     assert console.document("/")["stages"][1]["rate"] is None
     target.fail("does not answer")
     assert "1 worker of 1 does not answer." in console.page("/")
+
+
+@pytest.mark.slow
+def test_no_page_is_heavy_however_much_there_is() -> None:
+    alerts = [alert(f"a-{number}", team=f"team-{number}", workflow=f"workflow-{number}") for number in range(60)]
+    console = Console(bench.company(30, 600), alerts)
+    for path in bench.PAGES:
+        for query in ("", "format=json"):
+            assert len(console.answer(path, query).body) < 150_000, (path, query)
