@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from aiokafka.partitioner import murmur2
 from kafka import KafkaProducer
@@ -33,7 +33,7 @@ def load_records(brokers: str, prefix: str, kpis: Iterable[Kpi], alerts: Iterabl
     """Records in their order, each team in a partition of its own. Raises DependencyError."""
     try:
         producer = KafkaProducer(bootstrap_servers=brokers, acks="all", linger_ms=20, batch_size=256 * 1024)
-        sent = [
+        sent: list[Any] = [
             producer.send(prefix + KPIS, key=kpi_key(kpi), value=KPI.to_avro(kpi), partition=_home(kpi.team))
             for kpi in kpis
         ]
@@ -44,14 +44,14 @@ def load_records(brokers: str, prefix: str, kpis: Iterable[Kpi], alerts: Iterabl
             for alert in alerts
         ]
         producer.flush()
-        number: int = len(sent)
         for each in sent:
             each.get(timeout=0)
         producer.close()
     except KafkaError as error:
         raise DependencyError(f"Kafka at {brokers} does not take the history: {error!r}") from error
-    return number
+    return len(sent)
 
 
 def _home(team: str) -> int:
-    return (murmur2(team.encode()) & 0x7FFFFFFF) % _PARTITIONS
+    home: int = (murmur2(team.encode()) & 0x7FFFFFFF) % _PARTITIONS
+    return home
