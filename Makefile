@@ -112,9 +112,21 @@ $(TEST_PYTHONS:%=test-on-%): test-on-%:
 demo: kernel ## Run everything on this machine and show figures appearing
 	$(BIN)/python -m deploy.local.demo
 
+.PHONY: demo-console
+demo-console: kernel ## Show the console over ten weeks of a made-up company, until Ctrl-C
+	@$(BIN)/python -m deploy.local.demo_console
+
+.PHONY: screenshots
+screenshots: kernel browser ## Make the pictures of docs/console.md from that demo
+	$(BIN)/python -m deploy.local.pictures
+
 .PHONY: bench
 bench: kernel ## Measure throughput; writes build/bench.json
 	$(BIN)/python -m tests.bench.run
+
+.PHONY: bench-console
+bench-console: kernel ## Measure the console's pages and its restart
+	$(BIN)/python -m tests.bench.console
 
 .PHONY: faults
 faults: kernel ## Kill, pause and fence things while events flow; writes build/faults.json

@@ -37,6 +37,7 @@ from streams.settings_layers import (
 from streams.settings_problems import problems_of
 from streams.settings_sections import (
     AlertmanagerSettings,
+    ConsoleSettings,
     DeadLetterSettings,
     DedupeSettings,
     ForwardSettings,
@@ -143,6 +144,8 @@ class Settings(BaseSettings):
     """Bounds of the metrics."""
     ingest: IngestSettings = IngestSettings()
     """The service that receives what other systems post."""
+    console: ConsoleSettings = ConsoleSettings()
+    """The pages for people."""
     forward: ForwardSettings = ForwardSettings()
     """What the bridges have in common."""
     alertmanager: AlertmanagerSettings = AlertmanagerSettings()

@@ -17,12 +17,15 @@ __all__ = [
     "broker_addresses",
     "defaults_of",
     "flatten",
+    "header_name",
     "http_url",
+    "http_urls",
     "is_service_link",
     "nest",
     "read_yaml",
     "receiver_url",
     "unknown_variables",
+    "url_path",
 ]
 
 #: Variables of ours that are not settings: the file with the settings, and the fault suite's switch
@@ -165,4 +168,23 @@ def http_url(value: str) -> str:
 def receiver_url(value: str) -> str:
     """The URL as it is: to whoever receives there, a slash at its end may matter. Raises ValueError as above."""
     http_url(value)
+    return value
+
+
+def http_urls(value: str) -> str:
+    """URLs without trailing slashes, separated by commas. Raises ValueError on anything that is not http or https."""
+    return ",".join(http_url(part.strip()) for part in value.split(",") if part.strip())
+
+
+def url_path(value: str) -> str:
+    """A path without a slash at its end. Raises ValueError on what is none."""
+    if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)*/?", value):
+        raise ValueError("this is no path of letters, digits and . _ ~ -; write it as /assay")
+    return value.rstrip("/")
+
+
+def header_name(value: str) -> str:
+    """The name of an HTTP header. Raises ValueError on what is none."""
+    if not re.fullmatch(r"[A-Za-z0-9-]+", value):
+        raise ValueError("this is no header's name; write it as X-Forwarded-User")
     return value

@@ -32,8 +32,8 @@ windows:
 
 The same as variables: `ASSAY_PARTITIONS=12`, `ASSAY_WINDOWS__LATENESS_SECONDS=120` (two underscores before a section's
 key). Settings outside sections are flags, too: `--partitions 12`; the key of the pseudonyms is not, as every process
-sees a command line. Those of the sections `forward`, `alertmanager` and `webhook` are flags of `assay forward`, and those
-of `ingest` of `assay ingest`, without the section: `--resolve-after-seconds 600`. `assay check config` takes the same sources, prints every effective value with its origin, secrets
+sees a command line. Those of the sections `forward`, `alertmanager` and `webhook` are flags of `assay forward`, those
+of `ingest` of `assay ingest`, and those of `console` of `assay console`, without the section: `--resolve-after-seconds 600`. `assay check config` takes the same sources, prints every effective value with its origin, secrets
 masked, and starts nothing. What `policy` names is explained in [policy.md](policy.md).
 
 One of `pseudonym_key_file`, `pseudonym_key` and `insecure_dev_key` must be given to a worker and to `assay ingest`. These

@@ -11,7 +11,7 @@ __all__ = ["ENV_PREFIX", "OWN_SECTIONS", "env_name", "flag_name", "problems_of",
 
 ENV_PREFIX: Final = "ASSAY_"
 #: Sections whose settings are flags, of the one command that each belongs to.
-OWN_SECTIONS: Final = frozenset({"alertmanager", "forward", "ingest", "webhook"})
+OWN_SECTIONS: Final = frozenset({"alertmanager", "console", "forward", "ingest", "webhook"})
 
 #: The fix by pydantic's type of error; the context of the error fills the braces.
 _FIXES: Final = {

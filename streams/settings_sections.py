@@ -5,10 +5,11 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from streams.settings_layers import http_url, receiver_url
+from streams.settings_layers import header_name, http_url, http_urls, receiver_url, url_path
 
 __all__ = [
     "AlertmanagerSettings",
+    "ConsoleSettings",
     "DeadLetterSettings",
     "DedupeSettings",
     "ForwardSettings",
@@ -199,3 +200,38 @@ class IngestSettings(_Section):
                 "ingest.tls_certificate_file and ingest.tls_key_file belong together; give both or neither"
             )
         return self
+
+
+class ConsoleSettings(_Section):
+    """The pages for people, `assay console`."""
+
+    host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
+    """Address of the pages."""
+    port: Annotated[int, Field(ge=0, le=65_535)] = 6070
+    """Port of the pages; 0 takes a free one."""
+    web_host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
+    """Address of health and metrics; there is no login."""
+    web_port: Annotated[int, Field(ge=0, le=65_535)] = 6071
+    """Port of health and metrics; 0 takes a free one."""
+    base_path: Annotated[str, AfterValidator(url_path)] = ""
+    """Path before every page's, for an ingress that serves others beside it, such as /assay."""
+    token_file: Annotated[Path, AfterValidator(Path.expanduser)] | None = None
+    """File with a bearer token in each line, of 16 characters or more; who reads pages must send one of them."""
+    identity_header: Annotated[str, AfterValidator(header_name)] | None = None
+    """Header that an identity proxy sets on what it lets through; without it nobody reads a page."""
+    insecure_no_auth: bool = False
+    """Show pages to everybody on an address that is not loopback: where the network alone decides who may look."""
+    workers: Annotated[str, AfterValidator(http_urls)] = ""
+    """Addresses of workers' metrics, http://host:port separated by commas; a name with several addresses is as many workers."""
+    ingests: Annotated[str, AfterValidator(http_urls)] = ""
+    """The same of the metrics of `assay ingest`."""
+    history_weeks: Annotated[int, Field(ge=2, le=53)] = 13
+    """How many weeks of figures, and of resolved alerts, are kept in memory."""
+    max_places: Annotated[int, Field(ge=100, le=1_000_000)] = 50_000
+    """Teams and workflows that are kept; what there are more of is said and not shown."""
+    max_alerts: Annotated[int, Field(ge=100, le=1_000_000)] = 10_000
+    """Alerts that are kept; the oldest resolved ones go first."""
+    max_connections: Annotated[int, Field(ge=1, le=10_000)] = 200
+    """Connections at the same time; more are told to come back."""
+    max_requests_per_second: Annotated[int, Field(ge=1, le=10_000)] = 100
+    """Requests a second, over all readers; more are told to come back."""

@@ -14,7 +14,7 @@ from typing import Final
 from deploy.local.child import spawn
 from streams.errors import DependencyError
 
-__all__ = ["Command", "Ingest", "Worker"]
+__all__ = ["Command", "Console", "Ingest", "Worker"]
 
 _READY_SECONDS: Final = 120.0
 #: A worker finishes its transaction; what takes longer is killed.
@@ -139,4 +139,20 @@ class Ingest(_Service):
         super().__init__(
             "ingest", "--insecure-dev-key", "--brokers", brokers, "--topic-prefix", prefix, "--data-dir", str(data),
             "--sources-file", str(sources), "--port", str(port), "--web-port", str(web_port), log=log,
+        )  # fmt: skip
+
+
+class Console(_Service):
+    """``assay console``; ``pages`` is where people look."""
+
+    def __init__(
+        self, brokers: str, prefix: str, *, ports: tuple[int, int], log: Path, workers: str = "",
+        settings: Mapping[str, str] | None = None,
+    ) -> None:  # fmt: skip
+        port, web_port = ports
+        self.pages = f"http://127.0.0.1:{port}"
+        self.url = f"http://127.0.0.1:{web_port}"
+        super().__init__(
+            "console", "--brokers", brokers, "--topic-prefix", prefix, "--port", str(port), "--web-port", str(web_port),
+            *(("--workers", workers) if workers else ()), log=log, settings=settings,
         )  # fmt: skip

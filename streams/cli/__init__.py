@@ -32,6 +32,7 @@ def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> 
     lazy={
         "worker": Lazy("streams.cli.worker:worker", "Consume events and publish KPIs until stopped."),
         "ingest": Lazy("streams.cli.ingest:ingest", "Receive what other systems post."),
+        "console": Lazy("streams.cli.console:console", "Show pages for people."),
         "replay": Lazy("streams.cli.replay:replay", "Run the pure core over files, without Kafka."),
         "report": Lazy("streams.cli.report:report", "Show what a week's spend came to."),
         "reconcile": Lazy(

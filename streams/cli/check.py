@@ -11,9 +11,9 @@ from pydantic import SecretStr
 
 from streams.cli.groups import CONTEXT_SETTINGS, AssayGroup, Lazy, command
 from streams.cli.options import FLAG_KEYS, effective_origins, effective_settings, settings_options
-from streams.cli.policy_text import as_document, as_lines
 from streams.errors import ConfigError
 from streams.policy_file import effective_policy, effective_price_book_path
+from streams.policy_text import as_document, as_lines
 from streams.price_book import load_price_book
 from streams.settings import Origin, Settings, pseudonym_key
 from streams.settings_layers import nest
@@ -113,7 +113,7 @@ def _shown(settings: Settings) -> dict[str, Any]:
         elif isinstance(value, Path):
             value = str(value)
         elif isinstance(value, str) and "://" in value:
-            value = _without_password(value)
+            value = ",".join(map(_without_password, value.split(",")))
         flat[key] = value
     return flat
 

@@ -11,14 +11,12 @@ from streams.core.alerts import Alert
 from streams.core.findings import Detector
 from streams.explain.lives import Life
 from streams.explain.rebuilding import Rebuild
-from streams.explain.words import REASONS, persistence, silencing_keys
+from streams.explain.words import REASONS, THRESHOLD, persistence, silencing_keys
 
-__all__ = ["FORMAT", "THRESHOLD", "Explanation", "document", "score_of"]
+__all__ = ["FORMAT", "Explanation", "document", "score_of"]
 
 #: Changes when a field changes its meaning or goes away; not when one is added.
 FORMAT: Final = 1
-#: Scores are multiples of their threshold.
-THRESHOLD: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,12 @@ from textwrap import wrap
 from typing import Any, Final
 
 from streams.core.alerts import Alert
-from streams.core.findings import Detector
-from streams.explain.document import THRESHOLD, Explanation, reason_words, score_of
+from streams.explain.document import Explanation, reason_words, score_of
 from streams.explain.lives import Life
 from streams.explain.rebuilding import Rebuild
-from streams.explain.words import persistence, silencing_keys
+from streams.explain.words import THRESHOLD, number, silencers
 from streams.report.names import shown
-from streams.report.words import UNKNOWN, count, instant, money, plural
+from streams.report.words import count, instant, money, plural
 
 __all__ = ["render"]
 
@@ -35,8 +34,8 @@ def _lines(it: Explanation, width: int) -> Iterator[str]:
     yield f"{now.severity}, {now.state}: {shown(now.detector)} in {scope}"
     yield ""
     for label, paragraphs in _sections(it, now):
-        for number, paragraph in enumerate(paragraphs):
-            head = f"{label:<{_LABEL}}" if number == 0 else " " * _LABEL
+        for place, paragraph in enumerate(paragraphs):
+            head = f"{label:<{_LABEL}}" if place == 0 else " " * _LABEL
             yield from wrap(
                 paragraph, width, initial_indent=head, subsequent_indent=" " * _LABEL, break_long_words=False,
                 break_on_hyphens=False,
@@ -50,17 +49,17 @@ def _sections(it: Explanation, now: Alert) -> Iterator[tuple[str, list[str]]]:
         yield "Rule", [f"unknown: this release has no detector {shown(now.detector)}"]
     else:
         yield "Rule", [detector.rule]
-    yield "Figures", [f"observed {_number(now.observed)}, expected {_number(now.expected)}, ratio {_number(now.ratio)}"]
-    evidence = [f"{shown(name)} {_number(value)}" for name, value in now.evidence.items() if name != "score"]
+    yield "Figures", [f"observed {number(now.observed)}, expected {number(now.expected)}, ratio {number(now.ratio)}"]
+    evidence = [f"{shown(name)} {number(value)}" for name, value in now.evidence.items() if name != "score"]
     if evidence:
         yield "Evidence", [", ".join(evidence)]
     yield "Sample", [f"{count(now.sample_size)} of {count(now.min_sample_size)} needed"]
-    yield "Threshold", [f"fires at a score of {THRESHOLD:g}; this had {_number(score_of(now))}"]
+    yield "Threshold", [f"fires at a score of {THRESHOLD:g}; this had {number(score_of(now))}"]
     start, end = instant(now.window_start), instant(now.window_end)
     yield "Window", [start if start == end else f"{start} to {end}"]
     yield "At stake", [money(now.money_at_stake_micro_usd)]
     if detector is not None:
-        yield "Silent if", list(_silent(detector, now))
+        yield "Silent if", [f"- {it}" for it in silencers(detector, now)]
     if now.benign_causes:
         yield "Harmless if", [f"- {shown(cause, _LONGEST)}" for cause in now.benign_causes]
     yield "Next step", [shown(now.next_step, _LONGEST)]
@@ -70,19 +69,6 @@ def _sections(it: Explanation, now: Alert) -> Iterator[tuple[str, list[str]]]:
         yield "Rebuilt", list(_rebuilt(it.rebuild))
 
 
-def _silent(detector: Detector, now: Alert) -> Iterator[str]:
-    yield f"- {detector.silent}"
-    yield f"- a score below {THRESHOLD:g}, or fewer than {count(now.min_sample_size)} observations"
-    if detector.persistence[1] > 1:
-        yield f"- it had not lasted: {persistence(detector)}"
-    if detector.after_days:
-        yield f"- fewer than {plural(detector.after_days, 'day')} of history"
-    if detector.detect is not None:
-        yield f"- people behind it, but fewer than {detector.group}, or another alert that explains it"
-    for key in silencing_keys(detector, shown(now.team), None if now.workflow is None else shown(now.workflow)):
-        yield f"- policy: {key}"
-
-
 def _time_line(life: Life) -> Iterator[str]:
     if life.missing:
         yield f"({plural(life.missing, 'earlier revision')} no longer kept: a compacted topic keeps the newest)"
@@ -90,7 +76,7 @@ def _time_line(life: Life) -> Iterator[str]:
         words = reason_words(record.reason) or "(a reason that this release does not know)"
         yield (
             f"{instant(record.updated_at)}  revision {record.revision}, {record.state}, {record.severity}, "
-            f"score {_number(score_of(record))}, {money(record.money_at_stake_micro_usd)}  "
+            f"score {number(score_of(record))}, {money(record.money_at_stake_micro_usd)}  "
             f"{shown(record.reason)}: {words}"
         )
 
@@ -116,13 +102,7 @@ def _rebuilt(rebuild: Rebuild) -> Iterator[str]:
         )
 
 
-def _number(value: float | None) -> str:
-    if value is None:
-        return UNKNOWN
-    return f"{value:,.0f}" if abs(value) >= 1_000 else f"{value:.4g}"
-
-
 def _value(value: Any) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{shown(str(name))} {_number(number)}" for name, number in value.items())
-    return _number(value) if isinstance(value, int | float) and abs(value) < 1e11 else str(value)
+        return ", ".join(f"{shown(str(name))} {number(figure)}" for name, figure in value.items())
+    return number(value) if isinstance(value, int | float) and abs(value) < 1e11 else str(value)

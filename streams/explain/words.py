@@ -1,12 +1,19 @@
 """What reasons, limits and policies mean, in words."""
 
+from collections.abc import Iterator
 from typing import Final
 
 from streams.core.alerting import Reason
+from streams.core.alerts import Alert
 from streams.core.findings import Detector
 from streams.core.policy import Policy
+from streams.report.names import shown
+from streams.report.words import UNKNOWN, count, plural
 
-__all__ = ["REASONS", "persistence", "silenced_by_policy", "silencing_keys"]
+__all__ = ["REASONS", "THRESHOLD", "number", "persistence", "silenced_by_policy", "silencers", "silencing_keys"]
+
+#: Scores are multiples of their threshold.
+THRESHOLD: Final = 1.0
 
 #: What each reason means; the same sentences as beside the reasons themselves.
 REASONS: Final[dict[Reason, str]] = {
@@ -36,6 +43,27 @@ def persistence(detector: Detector) -> str:
         return "the first finding fires"
     verdicts = "weekly verdicts" if detector.weekly else "daily verdicts"
     return f"{needed} of the last {among} {verdicts} must be findings"
+
+
+def number(value: float | None) -> str:
+    """A figure of a finding, in the unit that its rule names."""
+    if value is None:
+        return UNKNOWN
+    return f"{value:,.0f}" if abs(value) >= 1_000 else f"{value:.4g}"
+
+
+def silencers(detector: Detector, alert: Alert) -> Iterator[str]:
+    """What would have kept an alert silent, one after the other; names in it are fit to be shown."""
+    yield detector.silent
+    yield f"a score below {THRESHOLD:g}, or fewer than {count(alert.min_sample_size)} observations"
+    if detector.persistence[1] > 1:
+        yield f"it had not lasted: {persistence(detector)}"
+    if detector.after_days:
+        yield f"fewer than {plural(detector.after_days, 'day')} of history"
+    if detector.detect is not None:
+        yield f"people behind it, but fewer than {detector.group}, or another alert that explains it"
+    for key in silencing_keys(detector, shown(alert.team), None if alert.workflow is None else shown(alert.workflow)):
+        yield f"policy: {key}"
 
 
 def silencing_keys(detector: Detector, team: str, workflow: str | None) -> list[str]:

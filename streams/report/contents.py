@@ -13,7 +13,7 @@ from streams.report.selection import Place, Selection
 from streams.report.sums import sum_of
 from streams.report.weeks import Week
 
-__all__ = ["NO_RANKING", "Entry", "Origin", "Report", "Team", "Total", "report_of"]
+__all__ = ["NO_RANKING", "Entry", "Origin", "Report", "Team", "Total", "entry_of", "report_of"]
 
 #: The last sentence of every report.
 NO_RANKING: Final = (
@@ -130,13 +130,14 @@ def report_of(selection: Selection, week: Week, team: str | None = None) -> Repo
     places = [place for place in selection.places(week) if team is None or place.team == team]
     teams = []
     for name, of_team in groupby(places, key=lambda place: place.team):
-        workflows = tuple(_entry(selection, week, place) for place in of_team if place.workflow is not None)
-        entry = _entry(selection, week, Place(name, None), workflows)
+        workflows = tuple(entry_of(selection, week, place) for place in of_team if place.workflow is not None)
+        entry = entry_of(selection, week, Place(name, None), workflows)
         teams.append(Team(entry, workflows))
     return Report(week, selection.newest_ms, tuple(teams))
 
 
-def _entry(selection: Selection, week: Week, place: Place, workflows: tuple[Entry, ...] = ()) -> Entry:
+def entry_of(selection: Selection, week: Week, place: Place, workflows: tuple[Entry, ...] = ()) -> Entry:
+    """One team's or one workflow's week; a team without a record of its own is the sum of ``workflows``."""
     parts, origin = _parts(selection, week, place)
     if not parts:
         parts, origin = tuple(workflow.week for workflow in workflows), Origin.WORKFLOWS

@@ -8,7 +8,7 @@ from streams.report.contents import NO_RANKING, Entry, Report
 from streams.report.ratios import RATIOS, Ratio, cost_per_accepted, known_spend, orphan_spend, outcomes
 from streams.report.weeks import Week
 
-__all__ = ["FORMAT", "document"]
+__all__ = ["FORMAT", "document", "entry_document"]
 
 #: Changes when a field changes its meaning or goes away; not when one is added.
 FORMAT: Final = 1
@@ -42,7 +42,7 @@ def document(report: Report) -> dict[str, Any]:
         "teams": [
             {
                 "team": team.entry.place.team,
-                **_entry(team.entry),
+                **entry_document(team.entry),
                 "people": {
                     "active": team.entry.week.active_actors,
                     "licensed": team.entry.week.licensed_actors,
@@ -52,7 +52,7 @@ def document(report: Report) -> dict[str, Any]:
                 "workflows": [
                     {
                         "workflow": entry.place.workflow,
-                        **_entry(entry),
+                        **entry_document(entry),
                         "people": {"active": entry.week.active_actors},
                     }
                     for entry in team.workflows
@@ -68,7 +68,8 @@ def _week(week: Week) -> dict[str, Any]:
     return {"name": week.name, "start_ms": week.start_ms, "end_ms": week.end_ms}
 
 
-def _entry(entry: Entry) -> dict[str, Any]:
+def entry_document(entry: Entry) -> dict[str, Any]:
+    """A team or a workflow as a part of the document, but for its name and its people."""
     kpi = entry.week
     return {
         "closed": entry.closed,

@@ -23,6 +23,7 @@ from streams.core.kpis import Kpi
 from streams.core.topics import ALERTS, DEAD_LETTERS, KPIS, OUTCOMES, USAGE
 from streams.core.windows import SIZES
 from tests.engine_runs import DAY, HOUR, MINUTE, WEEK, EngineRun
+from tests.integration.consoles import Console
 from tests.integration.records import LONG_AGO, Log, Record, home
 from tests.integration.workers import Worker, eventually
 
@@ -122,6 +123,27 @@ def caught(published: dict[str, set[int]], hidden: set[int]) -> list[int]:
     return found
 
 
+def amounts(pages: dict[str, bytes]) -> dict[str, set[int]]:
+    """By team, every sum of money in the console's documents, and a nought, so that each is a difference, too."""
+    found: dict[str, set[int]] = defaultdict(set)
+
+    def look(it: Any, team: str) -> None:
+        if isinstance(it, dict):
+            team = it["team"] if isinstance(it.get("team"), str) else team
+            for name, value in it.items():
+                if "micro_usd" in name and isinstance(value, int):
+                    found[team].add(value)
+                look(value, team)
+        elif isinstance(it, list):
+            for each in it:
+                look(each, team)
+
+    for path, body in pages.items():
+        if "format=json" in path:
+            look(orjson.loads(body), "")
+    return found
+
+
 class Scraper:
     """Reads a worker's metrics all the time; costs in micro-dollars, by team and workflow."""
 
@@ -192,9 +214,16 @@ def test_nobody_is_found_in_what_a_worker_lets_out(kafka: str, topic_prefix: str
         )  # fmt: skip
         scraper.end()
         pages = b"".join(worker.get(path)[1] for path in ("/metrics", "/healthz", "/readyz", "/"))
+        with Console(kafka, topic_prefix, tmp_path / "console", "--workers", worker.url) as console:
+            console.ready()
+            looked_at = console.everything()
+            pages += b"".join(looked_at.values()) + console.log.encode() + console.get("/metrics", web=True)[1]
     kpis = log.kpis()
     assert weeks
     assert caught(known(kpis, scraper.scrapes), secrets(calls)) == []
+    seen = amounts(looked_at)
+    assert sum(len(sums) for sums in seen.values()) > 20
+    assert caught(seen, secrets(calls)) == []
 
     letters = log.read(DEAD_LETTERS)
     reasons = Counter(letter.reason for letter in log.dead_letters())

@@ -71,6 +71,11 @@ class Worker:
         self._url = ""
         directory.mkdir(parents=True, exist_ok=True)
 
+    @property
+    def url(self) -> str:
+        """Where its pages are, in this life."""
+        return self._url
+
     def start(self, *, port: int | None = None, **environment: str) -> Self:
         """Start the process, with further settings for this life, on a free port or this one; returns at once."""
         port = port or free_ports(1)[0]
