@@ -129,7 +129,7 @@ class Run:
                 if not self.alternating:
                     self.alternating_from = before
                 self.alternating += 1
-                if self.alternating >= 10:
+                if self.alternating >= 6:
                     pattern = 2
             else:
                 self.alternating = 0

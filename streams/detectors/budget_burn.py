@@ -3,7 +3,7 @@
 Spend over the pace that would use the budget up exactly, in a long window and in a short one, so that it is fast for long
 enough and still is: 1 h and 5 min at 14.4 times the pace, 6 h and 30 min at 6, 1 day and 2 h at 3. The pace is by hour of the
 week, from the team's last four weeks: on a uniform one, a team that works 40 of 168 hours burns at four times the pace in
-every working hour. The slowest burn is told from the forecast: what the month will come to, at the rate of the last seven days.
+every working hour. The slowest burn is told from the forecast: what the month will come to, at the rate of the last seven days, where that is $100 too much.
 Needs 25 calls in the long window: they come in runs of about ten, and one or two dear runs are no trend.
 
 Source: Google SRE Workbook, chapter 5, multiwindow multi-burn-rate alerts; kubernetes-mixin for the tiers.
@@ -20,6 +20,8 @@ __all__ = ["DETECTOR", "TIERS", "Tier", "judge", "judge_forecast"]
 
 _MIN_SAMPLE: Final = 25
 _STAKE: Final = 20_000_000
+#: By how much a month must be going to overrun its budget: what is less is for the report, not for somebody's day.
+_OVERRUN: Final = 100_000_000
 #: A window must cost so many times what the dearest ordinary ones of the last four weeks did: some teams work in bursts.
 _UNUSUAL: Final = 1.4
 
@@ -81,7 +83,7 @@ def judge_forecast(budget: int, spent: float, rest: float, error: float, faster:
     if calls < _MIN_SAMPLE or spent <= 0:
         return Clear()
     low, high = spent + rest - 1.28 * error, spent + rest + 1.28 * error
-    score = min(low / (1.2 * budget), faster / 1.3)
+    score = min(low / (1.2 * budget), faster / 1.3, (low - budget) / _OVERRUN)
     if score < 1:
         return Clear(max(0.0, score))
     return Finding(

@@ -1,6 +1,6 @@
 """Runaway: an agent that goes in circles, or spends at a rate that its workflow has never seen.
 
-Judged as calls come in. Of a run: the same call five times in a row, two calls in turns six times, half of its last twenty
+Judged as calls come in. Of a run: the same call five times in a row, two calls in turns four times, half of its last twenty
 calls failed, or an input that keeps growing. Of a workflow: an hour that costs several times the busiest ordinary ones. Two
 signals: the pattern, and money without a result: what the pattern cost exceeds what the workflow's whole runs ordinarily do.
 Rules of a run need no history; velocity needs two weeks.
@@ -8,7 +8,7 @@ Rules of a run need no history; velocity needs two weeks.
 Source: gemini-cli, loopDetectionService (five identical calls); Page 1954 on why a level must hold before it counts.
 """
 
-from typing import Final
+from typing import Final, NamedTuple
 
 from streams.core.findings import Clear, Detector, Finding, Verdict
 from streams.core.runs import Pattern
@@ -18,17 +18,33 @@ from streams.detectors.statistics import about, usd
 __all__ = ["DETECTOR", "judge_run", "judge_velocity"]
 
 _MIN_SAMPLE: Final = 5
-_STAKE: Final = 2_000_000
 _HOUR_STAKE: Final = 20_000_000
 #: How many times the busiest ordinary hour each of two hours in a row must cost, or each of three.
 _HOUR_RATIOS: Final = (2, 3.5), (3, 2.5)
-#: How often a pattern must have turned, how many ordinary whole runs it must have cost, and how many times the dearest ones;
-#: of several such, any will do. Two calls in turns, or a context that grows for a hundred calls, are no way to work however dear
-#: other runs were; polling is one.
+
+
+class _Limit(NamedTuple):
+    """What a pattern must have come to.
+
+    ``turns`` of it, at the cost of so many ordinary ``runs`` and of ``stake`` micro-dollars at least, in a run that cost so many
+    times what the ``dearest`` did; 0 where that is not asked.
+    """
+
+    turns: int
+    runs: float
+    stake: int = 2_000_000
+    dearest: float = 0.0
+
+
+#: Of several limits, any will do. Two calls in turns, or a context that grows for a hundred calls, are no way to work however
+#: dear other runs were; polling, the same call again and again, is one. Of turns, few and a little money are enough: no run
+#: that gets anywhere takes them, and what a loop costs is still to come.
 _LIMITS: Final = {
-    Pattern.REPEATED: ((12, 3.0, 1.1),), Pattern.PING_PONG: ((12, 3.0, 0.0),), Pattern.FAILING: ((16, 6.0, 1.5),),
-    Pattern.GROWING: ((60, 12.0, 2.0), (100, 6.0, 0.0)),
-}  # fmt: skip
+    Pattern.REPEATED: (_Limit(12, 3.0, dearest=1.1),),
+    Pattern.PING_PONG: (_Limit(6, 1.0, 300_000),),
+    Pattern.FAILING: (_Limit(16, 6.0, dearest=1.5),),
+    Pattern.GROWING: (_Limit(60, 12.0, dearest=2.0), _Limit(100, 6.0)),
+}
 #: How many times as much it must have cost where the dearest runs are not known: a workflow of few days.
 _NEW: Final = 3.0
 #: As long as nothing is known of the workflow's runs.
@@ -50,11 +66,11 @@ def judge_run(watch: Watch, pattern: Pattern, calls: int, spend: int, run_spend:
     typical = watch.typical_run
     known = 1.0 if watch.dearest_run > 0 else _NEW
     score = 0.0
-    for turns, runs, dearest in _LIMITS[pattern]:
-        expected = known * max(_STAKE, runs * typical) if typical > 0 else _UNKNOWN_STAKE
-        told = min(spend / expected, calls / turns)
-        if watch.dearest_run > 0 and dearest:
-            told = min(told, run_spend / (dearest * watch.dearest_run))
+    for limit in _LIMITS[pattern]:
+        expected = known * max(limit.stake, limit.runs * typical) if typical > 0 else _UNKNOWN_STAKE
+        told = min(spend / expected, calls / limit.turns)
+        if limit.dearest and watch.dearest_run > 0:
+            told = min(told, run_spend / (limit.dearest * watch.dearest_run))
         score = max(score, told)
     if accepted or score < 1:
         return Clear(min(0.9, score))

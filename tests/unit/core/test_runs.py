@@ -42,9 +42,9 @@ def test_five_equal_calls_in_a_row_are_repeated() -> None:
 
 
 def test_two_calls_in_turns_go_back_and_forth() -> None:
-    """Six times each, which is ten calls that repeat the one before the last."""
+    """Four times each, which is six calls that repeat the one before the last."""
     run, shown = follow([Call(5)] + [Call(1 + number % 2) for number in range(14)])
-    assert first(shown, Pattern.PING_PONG) == 13
+    assert first(shown, Pattern.PING_PONG) == 9
     calls, spend = run.circle(Pattern.PING_PONG)
     assert (calls, spend) == (12, 120)
 
@@ -128,7 +128,7 @@ def test_patterns_are_what_they_are_said_to_be(calls: list[Call]) -> None:
             assert len({call.what for call in said[-5:]}) == 1
             assert end >= 5
         elif pattern is Pattern.PING_PONG:
-            assert all(one.what == other.what for one, other in zip(said[-10:], said[-12:-2], strict=True))
+            assert all(one.what == other.what for one, other in zip(said[-6:], said[-8:-2], strict=True))
             assert said[-1].what != said[-2].what
         elif pattern is Pattern.FAILING:
             assert sum(call.failed for call in said[-20:]) >= 10
