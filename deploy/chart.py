@@ -19,6 +19,13 @@ CHART: Final = Path(__file__).parent / "helm" / "assay"
 #: Settings that the chart itself sets, as only it knows paths, addresses and ports; and the open door, which the
 #: program takes on a loopback address only.
 OWNED: Final = (
+    "console.host",
+    "console.ingests",
+    "console.port",
+    "console.token_file",
+    "console.web_host",
+    "console.web_port",
+    "console.workers",
     "data_dir",
     "forward.metrics_host",
     "forward.metrics_port",

@@ -251,14 +251,36 @@ def test_strimzis_user_may_do_what_the_readme_says_and_no_more():
     }
 
 
+def test_the_consoles_part_is_to_read():
+    watched = rights(merged(shape("strimzi"), {"console": {"enabled": True, "tokenSecret": "tokens"}}))
+    topics = {key[1]: operations for key, operations in watched.items() if key[0] == "topic"}
+
+    assert all("Read" in operations for operations in topics.values())
+    assert {key for key in watched if key[0] == "group"} == {("group", "Prod_eu.assay-eu", "literal")}
+
+
+def test_the_console_finds_workers_and_ingest_by_their_names():
+    values = merged(shape("ingest"), {"console": {"enabled": True, "tokenSecret": "tokens"}})
+    manifests = rendered(values)
+    (container,) = one(manifests, "Deployment", "-console")["spec"]["template"]["spec"]["containers"]
+    environment = {it["name"]: it.get("value") for it in container["env"]}
+    services = {it["metadata"]["name"]: it["spec"] for it in manifests if it["kind"] == "Service"}
+
+    for setting, port in (("ASSAY_CONSOLE__WORKERS", 6066), ("ASSAY_CONSOLE__INGESTS", 6069)):
+        name, namespace, rest = environment[setting].removeprefix("http://").split(".")
+        assert (namespace, rest) == ("streams", f"svc:{port}")
+        assert services[name]["clusterIP"] == "None"
+
+
 def test_a_network_policy_lets_in_who_is_named_and_out_to_what_is_needed():
     policy = one(rendered(EVERYTHING), "NetworkPolicy")["spec"]
-    pages, bodies = policy["ingress"]
+    pages, people, bodies = policy["ingress"]
 
     assert policy["policyTypes"] == ["Ingress", "Egress"]
-    assert {it["port"] for it in pages["ports"]} == {6066, 6067, 6069}
+    assert {it["port"] for it in pages["ports"]} == {6066, 6067, 6069, 6071}
     own = {"app.kubernetes.io/name": "spend", "app.kubernetes.io/instance": "assay"}
     assert pages["from"] == [*EVERYTHING["networkPolicy"]["scrapers"], {"podSelector": {"matchLabels": own}}]
+    assert people == {"ports": [{"port": 6070, "protocol": "TCP"}], "from": EVERYTHING["networkPolicy"]["clients"]}
     assert bodies == {"ports": [{"port": 6068, "protocol": "TCP"}], "from": EVERYTHING["networkPolicy"]["clients"]}
     assert [it["ports"][0]["port"] for it in policy["egress"]] == [53, 9093, 6066, 8081]
     assert one(rendered(base(networkPolicy={"enabled": True})), "NetworkPolicy")["spec"]["ingress"][0]["from"] == [
@@ -282,7 +304,7 @@ def test_prometheus_scrapes_every_pod_that_has_metrics():
     ]
 
     assert scraped == [
-        "spend-eu-forward-alertmanager", "spend-eu-forward-webhook", "spend-eu-ingest", "spend-eu-worker",
+        "spend-eu-console", "spend-eu-forward-alertmanager", "spend-eu-forward-webhook", "spend-eu-ingest", "spend-eu-worker",
     ]  # fmt: skip
     assert endpoint["path"] == "/metrics"
 

@@ -102,6 +102,7 @@ def test_ports_are_those_that_the_settings_say(name):
     expected = {
         "worker": {"web": settings["web_port"]},
         "ingest": {"ingest": settings["ingest"]["port"], "web": settings["ingest"]["web_port"]},
+        "console": {"console": settings["console"]["port"], "web": settings["console"]["web_port"]},
         "forward-alertmanager": {"web": settings["forward"]["metrics_port"]},
         "forward-webhook": {"web": settings["forward"]["metrics_port"]},
     }

@@ -192,6 +192,13 @@ WRONG = {
         "ingest.ingress.host is not set",
     ),
     "an ingress to nothing": ({"ingest": {"ingress": {"enabled": True}}}, "there would be nothing behind it"),
+    "a console for everybody": ({"console": {"enabled": True}}, "nobody says who may look at the console"),
+    "a console without a host": (
+        {"console": {"enabled": True, "tokenSecret": "a", "ingress": {"enabled": True}}}, "console.ingress.host is not set",
+    ),
+    "an ingress to no console": (
+        {"console": {"ingress": {"enabled": True}}}, "console.ingress.enabled without console.enabled",
+    ),
     "a bridge to nowhere": ({"forward": {"alertmanager": {"enabled": True}}}, "forward.alertmanager.enabled without a URL"),
     "a bridge to two places": (
         {"forward": {"alertmanager": {"enabled": True, "urlSecret": "a"}}, "config": {"alertmanager": {"url": "http://a"}}},

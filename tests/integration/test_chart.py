@@ -20,6 +20,7 @@ from tests.integration.workers import ASSAY, eventually
 PORTS = {
     "worker": {"web": "ASSAY_WEB_PORT"},
     "ingest": {"web": "ASSAY_INGEST__WEB_PORT", "ingest": "ASSAY_INGEST__PORT"},
+    "console": {"web": "ASSAY_CONSOLE__WEB_PORT", "console": "ASSAY_CONSOLE__PORT"},
     "forward-alertmanager": {"web": "ASSAY_FORWARD__METRICS_PORT"},
 }
 
@@ -27,7 +28,7 @@ PORTS = {
 @pytest.fixture
 def manifests(kafka: str, topic_prefix: str) -> list[Manifest]:
     values = merged(merged(shape("ingest"), shape("forward")), {
-        "listenAddress": "127.0.0.1",
+        "listenAddress": "127.0.0.1", "console": {"enabled": True, "tokenSecret": "tokens"},
         "config": {"brokers": kafka, "topic_prefix": topic_prefix, "partitions": 4, "replication_factor": 1},
     })  # fmt: skip
     return rendered(values)

@@ -29,6 +29,12 @@
 {{- if and .ingress.enabled (not .ingress.host) }}{{ fail "ingest.ingress.host is not set: give the host name that systems post to" }}{{ end -}}
 {{- else if .ingress.enabled }}{{ fail "ingest.ingress.enabled without ingest.enabled: there would be nothing behind it" }}{{ end -}}
 {{- end -}}
+{{- with .Values.console -}}
+{{- if .enabled }}
+{{- if not (or .tokenSecret (dig "console" "identity_header" "" $config) (dig "console" "insecure_no_auth" false $config)) }}{{ fail "nobody says who may look at the console: name a Secret with tokens in console.tokenSecret, or set config.console.identity_header where an identity proxy stands before it" }}{{ end -}}
+{{- if and .ingress.enabled (not .ingress.host) }}{{ fail "console.ingress.host is not set: give the host name that people look at" }}{{ end -}}
+{{- else if .ingress.enabled }}{{ fail "console.ingress.enabled without console.enabled: there would be nothing behind it" }}{{ end -}}
+{{- end -}}
 {{- $urls := dict "alertmanager" (dig "alertmanager" "url" "" $config) "webhook" (dig "webhook" "url" "" $config) -}}
 {{- range $name, $url := $urls }}
 {{- $bridge := index $.Values.forward $name -}}

@@ -60,6 +60,7 @@ have is named by a variable there. */}}
   "data_dir" "/var/lib/assay" "web_host" .Values.listenAddress "web_port" 6066
   "ingest" (dict "host" .Values.listenAddress "port" 6068 "web_host" .Values.listenAddress "web_port" 6069)
   "forward" (dict "metrics_host" .Values.listenAddress "metrics_port" 6067)
+  "console" (dict "host" .Values.listenAddress "port" 6070 "web_host" .Values.listenAddress "web_port" 6071)
 -}}
 {{- if not .Values.config.insecure_dev_key }}{{ $_ := set $own "pseudonym_key_file" "/run/secrets/assay/key/pseudonym-key" }}{{ end -}}
 {{- if .Values.policy }}{{ $_ := set $own "policy" "/etc/assay/policy.yaml" }}{{ end -}}
