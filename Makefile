@@ -77,6 +77,20 @@ lint: venv ## Check style, types and layering
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
+# Tools that look at what is installed stand beside it, not in it.
+build/audit/.installed: Makefile
+	$(PYTHON) -m venv --clear $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check pip-audit==2.10.0 cyclonedx-bom==7.5.0
+	@touch $@
+
+.PHONY: audit
+audit: build/audit/.installed ## Ask the advisory database about every dependency; an answer that is missing is a failure
+	build/audit/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip --strict --progress-spinner off
+
+.PHONY: sbom
+sbom: venv build/audit/.installed ## List what is installed, as CycloneDX; writes build/sbom.json
+	build/audit/bin/cyclonedx-py environment $(BIN)/python --pyproject pyproject.toml --output-reproducible --of JSON -o build/sbom.json
+
 .PHONY: test
 test: lint kernel browser alertmanager ## Check and run every test, real broker included
 	$(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile
