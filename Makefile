@@ -48,15 +48,13 @@ alertmanager: venv ## Install an Alertmanager for the tests of the bridge, where
 
 # Heavy, and with needs of their own: each in an environment beside ours. Tests marked `clients` are skipped without them.
 LANGFUSE_VERSIONS := 5.0.4 3.15.0 2.60.10
+build/clients/langfuse-%/.installed: | venv
+	$(BIN)/python -m venv --clear $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check langfuse==$* openai $(if $(filter 5.%,$*),langchain langchain-openai)
+	@touch $@
+
 .PHONY: clients-langfuse
-clients-langfuse: venv ## Install Langfuse's SDKs for the tests of real clients
-	@for version in $(LANGFUSE_VERSIONS); do \
-		home=build/clients/langfuse-$$version; \
-		[ -x $$home/bin/python ] && continue; \
-		$(BIN)/python -m venv $$home; \
-		$$home/bin/python -m pip install --quiet --disable-pip-version-check langfuse==$$version openai; \
-		case $$version in 5.*) $$home/bin/python -m pip install --quiet --disable-pip-version-check langchain langchain-openai;; esac; \
-	done
+clients-langfuse: $(LANGFUSE_VERSIONS:%=build/clients/langfuse-%/.installed) ## Install Langfuse's SDKs for the tests of real clients
 
 .PHONY: clients-promptfoo
 clients-promptfoo: ## Install promptfoo for the tests of real clients (1.4 GB; needs Node 20 or later)
