@@ -19,7 +19,8 @@ from streams.detectors.statistics import usd
 __all__ = ["DETECTOR", "TIERS", "Tier", "judge", "judge_forecast"]
 
 _MIN_SAMPLE: Final = 25
-_STAKE: Final = 20_000_000
+#: In a window: less is nothing to wake anybody for, whatever share of a small budget it is.
+_STAKE: Final = 60_000_000
 #: By how much a month must be going to overrun its budget: what is less is for the report, not for somebody's day.
 _OVERRUN: Final = 100_000_000
 #: A window must cost so many times what the dearest ordinary ones of the last four weeks did: some teams work in bursts.
