@@ -6,6 +6,7 @@ Property tests give the same verdict every time: examples follow from the test a
 
 import os
 import shutil
+import signal
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,6 +39,12 @@ def kafka() -> Iterator[str]:
 def topic_prefix() -> str:
     """A prefix no other test uses, so that tests can share a broker."""
     return f"test-{uuid.uuid4().hex[:12]}."
+
+
+def pytest_configure() -> None:
+    """Let what tests start hear Ctrl-C: a job in the background of a script ignores it, and so would all below it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_sessionstart() -> None:

@@ -157,7 +157,7 @@ def test_ctrl_c_ends_with_130_and_no_traceback() -> None:
     assert process.stdout is not None
     assert process.stdout.readline().startswith("{")
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate()
+    _, errors = process.communicate(timeout=120)
     assert process.returncode == 130
     assert "interrupted" in errors
     assert '"records"' in errors
